@@ -1,0 +1,83 @@
+"""The only importer of CuPy: which array library answers, and what device it runs on."""
+
+import functools
+import importlib.util
+import os
+import platform
+from typing import Any
+
+import numpy as np
+
+from lstm_gpu.errors import InputError
+
+BACKENDS = ("auto", "numpy", "cupy")
+
+
+@functools.cache
+def cupy_or_reason() -> tuple[Any, str]:
+    """Return (cupy, "") when CuPy is installed and a GPU answers, else (None, why not).
+
+    Two questions: the package may be installed on a machine without a device, where its
+    first device call raises.
+    """
+    if importlib.util.find_spec("cupy") is None:
+        return None, "the package cupy is not installed"
+    try:
+        import cupy
+
+        if cupy.cuda.runtime.getDeviceCount() < 1:
+            return None, "cupy is installed but sees no GPU"
+        cupy.zeros(1).get()
+    except Exception as error:  # CuPy raises its own kinds here, and ImportError for a bad driver
+        first_line = (str(error).splitlines() or [""])[0]
+        return None, f"cupy is installed but no GPU answers ({type(error).__name__}: {first_line})"
+    return cupy, ""
+
+
+def select(backend: str = "auto") -> Any:
+    """Return the array namespace: CuPy or NumPy.
+
+    Raises
+    ------
+    InputError
+        for an unknown name, and for "cupy" where no GPU answers.
+    """
+    if backend not in BACKENDS:
+        raise InputError(f"`backend` must be one of {', '.join(BACKENDS)}, got {backend!r}.")
+    if backend == "numpy":
+        return np
+    cupy, reason = cupy_or_reason()
+    if cupy is not None:
+        return cupy
+    if backend == "cupy":
+        raise InputError(
+            f"`backend: cupy` needs a GPU, but {reason}. Use `backend: auto` or `numpy`, or "
+            "install the CuPy build for this machine's driver."
+        )
+    return np
+
+
+def namespace_of(array: Any) -> Any:
+    """Return the namespace (NumPy or CuPy) that an array belongs to."""
+    if isinstance(array, np.ndarray | np.generic):
+        return np
+    return array.__array_namespace__()
+
+
+def to_host(array: Any) -> np.ndarray:
+    """Copy a device array to the host; NumPy arrays pass through."""
+    return array.get() if hasattr(array, "get") else np.asarray(array)
+
+
+def describe(xp: Any) -> dict[str, str]:
+    """Name the backend and device for the manifest (no figure that changes between runs)."""
+    if xp is np:
+        return {"backend": "numpy", "device": platform.processor() or platform.machine()}
+    properties = xp.cuda.runtime.getDeviceProperties(xp.cuda.Device().id)
+    return {"backend": "cupy", "device": properties["name"].decode()}
+
+
+def one_thread() -> None:
+    """Ask BLAS libraries for one thread; effective only before NumPy is first imported."""
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")

@@ -1,0 +1,371 @@
+"""Bounds on truncation and round-off: where every tolerance of the package comes from.
+
+Notation: u is the unit roundoff of the dtype, gamma_k = k u/(1 - k u) (Higham, Accuracy and
+Stability of Numerical Algorithms, ch. 3). A row's quantities have shape (sets, n), a bound on a
+Jacobian (sets, n, n). Bounds are computed in float64 whatever the dtype on trial, and inflated
+by `SLACK`, which covers their own rounding.
+
+What is bounded
+---------------
+Let z be the exact preactivations of the stored (floating-point) inputs, z^ the computed ones.
+The truth is the exact Jacobian of the stored inputs. Formula and reference each stay within a
+bound of the truth; their gap stays within the sum. A gap above it proves the formula wrong.
+"""
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lstm_gpu.backend import namespace_of
+from lstm_gpu.cell import CANDIDATE, FORGET, INPUT, OUTPUT, Step
+
+Array = Any
+
+# Largest error in ulp assumed of exp and tanh. NumPy documents 4 for its vector routines
+# (numpy/numpy#19478); CUDA documents 2 for expf and tanhf, 1 for exp and tanh.
+FUNCTION_ULP = 4
+# Componentwise error in unit roundoffs assumed of complex sigma and tanh: exp, then a complex
+# quotient (about 60, see `complex_step`); tests measure it.
+COMPLEX_UNITS = 64
+# The bounds are themselves computed with a few hundred roundings of at most 2^-24 each where
+# they are compared in float32; all of them together stay below 2^-14.
+SLACK = 1 + 2.0**-14
+
+_FUNCTION_UNITS = 2 * FUNCTION_ULP  # an ulp is at most two unit roundoffs, relatively
+# 1/(1 + e^{-z}): e^{-z} has _FUNCTION_UNITS, the sum and the quotient one each; the branch
+# q/(1 + q) of the complex form has them twice.
+_SIGMOID_UNITS = 2 * _FUNCTION_UNITS + 4
+_PRODUCT_UNITS = 16  # roundings between the factors of an entry and the entry: at most 12
+
+
+def unit_roundoff(dtype: Any) -> float:
+    """Half the distance from 1 to the next number: 2^-53 for float64, 2^-24 for float32."""
+    return float(np.finfo(dtype).eps) / 2
+
+
+def gamma(k: int, u: float) -> float:
+    """gamma_k = k u/(1 - k u), which bounds k compounded roundings."""
+    if k * u >= 1:
+        raise ValueError(f"`k` u must be below 1, got k = {k}, u = {u}.")
+    return k * u / (1 - k * u)
+
+
+# --- Sup norms and majorants: bounds on derivatives of any order along a line -------------------
+
+
+@functools.cache
+def sigmoid_sup_norms(order: int) -> tuple[float, ...]:
+    """(sup|sigma|, sup|sigma'|, …, sup|sigma^(order)|) over the real line.
+
+    Each derivative is a polynomial in p = sigma(z): d/dz q(p) = q'(p) p (1 - p). Its extrema
+    lie at the roots of the next derivative in (0, 1): 1, 1/4, 1/(6√3), 1/8, …
+    """
+    poly = np.polynomial.Polynomial
+    logistic = poly([0, 1, -1])
+    derivatives = [poly([0, 1])]
+    for _ in range(order + 1):
+        derivatives.append(derivatives[-1].deriv() * logistic)
+    norms = [1.0]
+    for r in range(1, order + 1):
+        roots = derivatives[r + 1].roots()
+        inside = roots[(abs(roots.imag) < 1e-6) & (roots.real > 0) & (roots.real < 1)].real
+        norms.append(float(abs(derivatives[r](inside)).max()))
+    return tuple(norms)
+
+
+@functools.cache
+def tanh_sup_norms(order: int) -> tuple[float, ...]:
+    """(sup|tanh|, …, sup|tanh^(order)|): tanh(z) = 2 sigma(2z) - 1, so 2^(r+1) sup|sigma^(r)|."""
+    sigmoid = sigmoid_sup_norms(order)
+    return (1.0, *(2.0 ** (r + 1) * sigmoid[r] for r in range(1, order + 1)))
+
+
+@dataclass(frozen=True)
+class Majorant:
+    """Bounds on a quantity and its derivatives along a line: ``orders[r] >= |d^r q/ds^r|``.
+
+    The orders may be floats or arrays of one shape; order 0 bounds the quantity itself. With
+    slopes of 1 in every preactivation an order also bounds the sum of the absolute values of
+    all mixed partial derivatives of that order, since only triangle inequalities are used.
+    """
+
+    orders: tuple[Any, ...]
+
+    def __add__(self, other: "Majorant") -> "Majorant":
+        return Majorant(tuple(a + b for a, b in zip(self.orders, other.orders, strict=True)))
+
+    def __mul__(self, other: "Majorant") -> "Majorant":
+        """Leibniz: (pq)^(r) = sum over k of C(r, k) p^(k) q^(r-k)."""
+        return Majorant(
+            tuple(
+                sum(math.comb(r, k) * self.orders[k] * other.orders[r - k] for k in range(r + 1))
+                for r in range(len(self.orders))
+            )
+        )
+
+    def through(self, sup_norms: tuple[float, ...]) -> "Majorant":
+        """Faà di Bruno: the composition with a function of the given sup norms.
+
+        The partial Bell polynomials B(r, k) of this majorant's derivatives come from
+        B(r, k) = sum over i of C(r-1, i-1) q^(i) B(r-i, k-1).
+        """
+        q, top = self.orders, len(self.orders)
+        bell: dict[tuple[int, int], Any] = {(0, 0): 1.0}
+        for k in range(1, top):
+            for r in range(k, top):
+                bell[r, k] = sum(
+                    math.comb(r - 1, i - 1) * q[i] * bell[r - i, k - 1]
+                    for i in range(1, r - k + 2)
+                    if (r - i, k - 1) in bell
+                )
+        composed = [sum(sup_norms[k] * bell[r, k] for k in range(1, r + 1)) for r in range(1, top)]
+        return Majorant((sup_norms[0], *composed))
+
+
+def line(order: int, slope: Any = 1.0) -> Majorant:
+    """The majorant of an affine function: bounded derivative, zero beyond (value not needed)."""
+    return Majorant((math.inf, slope, *([0.0 * slope] * (order - 1))))
+
+
+def step_majorants(z: Majorant, c_prev: Majorant) -> dict[str, Majorant]:
+    """Majorants of f, o, tanh(c) and h of one step, from those of z (all gates) and c_{t-1}."""
+    order = len(z.orders) - 1
+    sigma = z.through(sigmoid_sup_norms(order))
+    cell = sigma * c_prev + sigma * z.through(tanh_sup_norms(order))
+    tanh_c = cell.through(tanh_sup_norms(order))
+    return {"f": sigma, "o": sigma, "c": cell, "tanh_c": tanh_c, "h": sigma * tanh_c}
+
+
+def unit_majorants(c_prev: Array, order: int) -> dict[str, Majorant]:
+    """`step_majorants` for unit slopes and constant c_{t-1}; order r scales with slope^r.
+
+    c_prev (sets, n) holds |c_{t-1}|. In step direction e_j the slopes in row k are U_g[k, j], so
+    |∂^r h[k]/∂h[j]^r| <= K_r[k] · max_g |U_g[k, j]|^r with K = the returned orders.
+    """
+    zero = 0.0 * c_prev
+    previous = Majorant((c_prev, *([zero] * order)))
+    return step_majorants(line(order, 1.0 + zero), previous)
+
+
+# --- Round-off: errors of the values, the factors and the Jacobian entries ----------------------
+
+
+@dataclass(frozen=True)
+class Factor:
+    """A factor of a Jacobian entry: an upper bound on its size and one on its error."""
+
+    size: Array
+    error: Array
+
+
+# The Jacobians of the derivation are sums over gates of diag(product of factors) U_g.
+# A prime marks the derivative of the gate's activation, "t" is tanh(c_t), "c" is c_{t-1}.
+PRODUCTS: dict[str, dict[int, tuple[str, ...]]] = {
+    "i": {INPUT: ("i'",)},
+    "f": {FORGET: ("f'",)},
+    "u": {CANDIDATE: ("u'",)},
+    "o": {OUTPUT: ("o'",)},
+    "c": {FORGET: ("c", "f'"), INPUT: ("u", "i'"), CANDIDATE: ("i", "u'")},
+    "tanh_c": {
+        FORGET: ("t'", "c", "f'"),
+        INPUT: ("t'", "u", "i'"),
+        CANDIDATE: ("t'", "i", "u'"),
+    },
+    "h": {
+        OUTPUT: ("t", "o'"),
+        FORGET: ("o", "t'", "c", "f'"),
+        INPUT: ("o", "t'", "u", "i'"),
+        CANDIDATE: ("o", "t'", "i", "u'"),
+    },
+}
+
+
+def preactivation_error(sets: Any, h_size: Array, h_error: Array | None = None) -> Array:
+    """Bound |fl(z) - z| (sets, 4, n), float64, for one matrix product per term.
+
+    gamma_k (|W||x| + |U||h| + |b|) with k = 2(n + m) + 4: an inner product in any order of
+    summation, real or complex, and the additions of the terms; plus |U| times the error of h.
+    """
+    xp = namespace_of(sets.U)
+    n, m = sets.U.shape[-1], sets.W.shape[-1]
+    u = unit_roundoff(sets.U.dtype)
+    reach = _matvec(xp, sets.W, sets.x) + _matvec(xp, sets.U, h_size)
+    if sets.b is not None:
+        reach = reach + xp.abs(sets.b).astype(xp.float64)
+    error = gamma(2 * (n + m) + 4, u) * reach
+    if h_error is not None:
+        error = error + (1 + gamma(2 * (n + m) + 4, u)) * _matvec(xp, sets.U, h_error)
+    return error * SLACK
+
+
+def _matvec(xp: Any, matrices: Array, vector: Array) -> Array:
+    """|A| |v| per gate, float64; A (sets, 4, n, k), v (sets, k).
+
+    The product runs in the dtype of A, whose rounding SLACK covers.
+    """
+    size = xp.abs(vector).astype(matrices.dtype)
+    return xp.matmul(xp.abs(matrices), size[:, None, :, None])[..., 0].astype(xp.float64)
+
+
+def _sigmoid_slope(xp: Any, z: Array) -> Array:
+    """sigma'(z) = q/(1 + q)² with q = e^{-|z|}: accurate relatively, however small."""
+    q = xp.exp(-xp.abs(z))
+    return q / (1 + q) ** 2
+
+
+def _tanh_slope(xp: Any, z: Array) -> Array:
+    """tanh'(z) = 4 sigma'(2z), accurate relatively."""
+    return 4 * _sigmoid_slope(xp, 2 * z)
+
+
+def _shift(xp: Any, error: Array) -> Array:
+    """e^error - 1: how much sigma' can change, relatively, over that distance.
+
+    The derivative of ln sigma' is at most 1 in size.
+    """
+    return xp.expm1(xp.minimum(error, 700.0))
+
+
+@dataclass(frozen=True)
+class StepErrors:
+    """Errors of one evaluated step against the exact step, rows (sets, n) in float64.
+
+    `values` holds i, f, u, o, c (c_t), t (tanh c_t) and h; `slopes` the exact derivatives i', f',
+    u', o', t' at the computed point, with the relative change `reach` that separates them from
+    the derivatives at the exact point.
+    """
+
+    values: dict[str, Factor]
+    slopes: dict[str, Array]
+    reach: dict[str, Array]
+    u: float
+
+
+def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0.0) -> StepErrors:
+    """Propagate |fl(z) - z| <= dz (sets, 4, n) through one step's values.
+
+    A mean-value step for sigma uses sigma'(z + d) <= sigma'(z) e^|d|; for tanh, e^2|d|. Then
+    products are bounded by |x y - x^ y^| <= dx |y^| + |x^| dy + dx dy.
+    """
+    xp = namespace_of(step.h)
+    u = unit_roundoff(step.h.dtype)
+    z = step.z.real.astype(xp.float64)
+    value = {
+        name: xp.abs(getattr(step, attribute).real.astype(xp.float64))
+        for name, attribute in (("i", "i"), ("f", "f"), ("u", "u"), ("o", "o"), ("t", "tanh_c"))
+    }
+    slopes, reach, error = {}, {}, {}
+    for name, gate in (("i", INPUT), ("f", FORGET), ("o", OUTPUT)):
+        slopes[name + "'"] = _sigmoid_slope(xp, z[:, gate])
+        reach[name + "'"] = _shift(xp, dz[:, gate])
+        error[name] = slopes[name + "'"] * reach[name + "'"] + _SIGMOID_UNITS * u * value[name]
+    slopes["u'"] = _tanh_slope(xp, z[:, CANDIDATE])
+    reach["u'"] = _shift(xp, 2 * dz[:, CANDIDATE])
+    error["u"] = slopes["u'"] * reach["u'"] / 2 + COMPLEX_UNITS * u * value["u"]
+
+    c_size = xp.abs(c_prev).astype(xp.float64)
+    kept, added = value["f"] * c_size, value["i"] * value["u"]
+    error["c"] = (
+        error["f"] * (c_size + c_error)
+        + value["f"] * c_error
+        + error["i"] * (value["u"] + error["u"])
+        + value["i"] * error["u"]
+        + gamma(4, u) * (kept + added)
+    )
+    c = step.c.real.astype(xp.float64)
+    slopes["t'"] = _tanh_slope(xp, c)
+    reach["t'"] = _shift(xp, 2 * error["c"])
+    error["t"] = slopes["t'"] * reach["t'"] / 2 + COMPLEX_UNITS * u * value["t"]
+    value["c"], value["h"] = xp.abs(c), value["o"] * value["t"]
+    error["h"] = (
+        error["o"] * (value["t"] + error["t"]) + value["o"] * error["t"] + gamma(4, u) * value["h"]
+    )
+    tiny = float(np.finfo(step.h.real.dtype).tiny)
+    values = {name: Factor(value[name] + error[name], error[name] + tiny) for name in error}
+    values["c_prev"] = Factor(c_size + c_error, c_error + 0 * c_size)
+    return StepErrors(values, slopes, reach, u)
+
+
+def _with_slopes(errors: StepErrors, slopes: dict[str, Factor]) -> dict[str, Factor]:
+    """The factors of `PRODUCTS` by name ("c" there is c_{t-1})."""
+    factors = {name: errors.values[name] for name in ("i", "u", "o", "t")}
+    return {**factors, "c": errors.values["c_prev"], **slopes}
+
+
+def formula_factors(errors: StepErrors) -> dict[str, Factor]:
+    """Factors as the derivation's formulas compute them: (1 - sigma) sigma and 1 - tanh².
+
+    With sigma^ = sigma + d: |sigma^ (1 - sigma^) - sigma (1 - sigma)| <= |d| (|1 - 2 sigma^| + |d|)
+    and two roundings, relative to the product; |tanh^² - tanh²| <= |d| (2 |tanh^| + |d|) and
+    two roundings, relative to 1.
+    """
+    u, slopes = errors.u, {}
+    for name in ("i", "f", "o"):
+        d = errors.values[name].error
+        slope = errors.slopes[name + "'"]
+        error = d * (1 + d) + 3 * u * (slope + d * (1 + d))
+        slopes[name + "'"] = Factor(slope * (1 + errors.reach[name + "'"]) + error, error)
+    for name in ("u", "t"):
+        size, d = errors.values[name].size, errors.values[name].error
+        error = d * (2 * size + d) + 3 * u
+        slope = errors.slopes[name + "'"]
+        slopes[name + "'"] = Factor(slope * (1 + errors.reach[name + "'"]) + error, error)
+    return _with_slopes(errors, slopes)
+
+
+def complex_factors(errors: StepErrors) -> dict[str, Factor]:
+    """Factors as the complex step carries them, in its imaginary parts: relative errors only."""
+    slopes = {}
+    for name, slope in errors.slopes.items():
+        relative = errors.reach[name] + COMPLEX_UNITS * errors.u * (1 + errors.reach[name])
+        slopes[name] = Factor(slope * (1 + relative), slope * relative)
+    return _with_slopes(errors, slopes)
+
+
+def coefficient_errors(factors: dict[str, Factor], quantity: str, u: float) -> dict[int, Array]:
+    """Bound, per gate, the error of the coefficient of U_g in the Jacobian of `quantity`.
+
+    |prod v^ - prod v| <= sum over i of e_i · prod over j ≠ i of size_j, and gamma of the
+    product's and the sum's roundings.
+    """
+    result = {}
+    for gate, names in PRODUCTS[quantity].items():
+        parts = [factors[name] for name in names]
+        product = math.prod((p.size for p in parts[1:]), start=parts[0].size)
+        total = gamma(_PRODUCT_UNITS, u) * product
+        for i, part in enumerate(parts):
+            others = [p.size for j, p in enumerate(parts) if j != i]
+            total = total + math.prod(others, start=part.error)
+        result[gate] = total
+    return result
+
+
+def evaluation_errors(
+    c_size: Array, dz: Array, u: float, c_error: Array | float = 0.0
+) -> dict[str, Array]:
+    """Bound the error of evaluating f, o, tanh(c) and h anywhere near, by sup norms alone.
+
+    dz (sets, n) bounds the error of every gate's preactivation; c_size |c_{t-1}|. Unlike
+    `step_errors` this holds at every point of a difference's step: Lipschitz constants 1/4 and
+    1, |f|, |i|, |o|, |u|, |tanh| <= 1.
+    """
+    sigma = dz * sigmoid_sup_norms(1)[1] + _SIGMOID_UNITS * u
+    candidate = dz + COMPLEX_UNITS * u
+    cell = sigma * (c_size + c_error) + c_error + sigma * (1 + candidate) + candidate
+    cell = cell + gamma(4, u) * (c_size + c_error + 1)
+    tanh_c = cell + COMPLEX_UNITS * u
+    hidden = sigma * (1 + tanh_c) + tanh_c + gamma(2, u)
+    return {"f": sigma, "o": sigma, "c": cell, "tanh_c": tanh_c, "h": hidden}
+
+
+def entries(errors: dict[int, Array], U: Array) -> Array:
+    """Sum over gates of error_g[k] |U_g[k, j]|: coefficient errors as a bound (sets, n, n)."""
+    xp = namespace_of(U)
+    total = None
+    for gate, error in errors.items():
+        part = (error * SLACK).astype(U.dtype)[..., None] * xp.abs(U[:, gate])
+        total = part if total is None else total + part
+    return total

@@ -1,0 +1,256 @@
+"""A shard of a case: blocks of weight sets through the claims, into tallies.
+
+What a job of the workflow runs. Results are JSON-able and a pure function of (case, seed, range)
+and the backend.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lstm_gpu import backend as backends
+from lstm_gpu import bounds, derivatives
+from lstm_gpu.claims import cell_state, gate_maximum, jacobians, sigmoid, sigmoid_mutants
+from lstm_gpu.claims.block import REFERENCES, Block
+from lstm_gpu.claims.sigmoid_survey import survey
+from lstm_gpu.errors import InputError
+from lstm_gpu.mutants import JACOBIAN_MUTANTS
+from lstm_gpu.references import ladder
+from lstm_gpu.tally import Comparison, Tally
+from lstm_gpu.weights import Case, digest, draw, words_per_set
+
+Progress = Callable[[int, int], None] | None
+
+# Entries (sets × n × n) of a block: an array of them is 256 KiB in float64, so that the few that
+# an operation touches stay in a core's second-level cache.
+_BLOCK_ENTRIES = 2**15
+_EXACT_WITH = "float64"  # the survey whose job also proves D5 in exact arithmetic
+_LADDER_CONTRAST = "off_by_1_percent"  # the wrong formula that the ladder shows beside the right
+
+
+def block_size(case: Case) -> int:
+    """Weight sets per block: at least one."""
+    return max(1, _BLOCK_ENTRIES // case.hidden_size**2)
+
+
+def job_memory(case: Case) -> int:
+    """Bytes that a job of the case needs at its peak, for its smallest block (one weight set).
+
+    Drawing holds the uniforms, the law's temporaries and the weights: 5 float64 per weight. The
+    complex step holds 14 complex matrices, the comparisons 70 real ones. An upper bound that the
+    tests compare with the measured peak; the interpreter and its libraries come on top.
+    """
+    n, real = case.hidden_size, np.dtype(case.dtype).itemsize
+    return 8 * 5 * words_per_set(case) + n * n * (14 * 2 * real + 70 * real)
+
+
+def check_shard(
+    case: Case, seed: int, start: int, stop: int, backend: str = "auto", progress: Progress = None
+) -> dict[str, Any]:
+    """Put D1 to D4 and D6, and their mutants, on trial over weight sets ``range(start, stop)``.
+
+    Returns
+    -------
+    dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`)
+    and, in the shard that holds index 0, the ladder of steps.
+    """
+    xp = backends.select(backend)
+    tally = Tally()
+    sha256 = None
+    size = block_size(case)
+    for first in range(start, stop, size):
+        last = min(first + size, stop)
+        block = Block(draw(case, seed, first, last, xp))
+        sha256 = digest(block.sets, sha256)
+        with np.errstate(all="ignore"):  # what is not finite is counted as undecided
+            for comparison in cell_state.trials(block):
+                tally.update(comparison, first)
+            for comparison in jacobians.trials(block):
+                tally.update(comparison, first)
+        if progress:
+            progress(last - start, stop - start)
+    return {
+        "case": case.as_dict(),
+        "seed": seed,
+        "start": start,
+        "stop": stop,
+        **backends.describe(xp),
+        "weights_digest": sha256.hexdigest() if sha256 else "",
+        "records": tally.to_list(),
+        "ladder": step_ladder(case, seed, xp) if start == 0 < stop else [],
+    }
+
+
+def step_ladder(case: Case, seed: int, xp: Any = np) -> list[dict[str, Any]]:
+    """The ladder of steps of weight set 0, for D4 and for one wrong formula as a contrast."""
+    block = Block(draw(case, seed, 0, 1, xp))
+    contrast = next(m for m in JACOBIAN_MUTANTS if m.name == _LADDER_CONTRAST)
+    with np.errstate(all="ignore"):
+        error = bounds.entries(block.formula_errors("h"), block.sets.U)
+        right = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
+        wrong = contrast.formula(jacobians.subject(block, "central"))
+        formulas = {"hidden_jacobian": (right, error), contrast.name: (wrong, error)}
+        ladders = ladder.climb(block.sets, formulas)
+    return [
+        {
+            "formula": formula,
+            **rungs._asdict(),
+            **{name: _json_floats(getattr(rungs, name)) for name in ("gap", "bound", "excess")},
+        }
+        for (formula, _), rungs in ladders.items()
+    ]
+
+
+def _json_floats(values: list[float]) -> list[float | None]:
+    """JSON has no NaN: where no step was taken there is nothing (None)."""
+    return [value if math.isfinite(value) else None for value in values]
+
+
+def align_shard(
+    case: Case,
+    seed: int,
+    start: int,
+    stop: int,
+    directions: int,
+    backend: str = "auto",
+    progress: Progress = None,
+) -> dict[str, Any]:
+    """Search the unit sphere for D7 to D9 over weight sets ``range(start, stop)``.
+
+    Parameters
+    ----------
+    directions : uniform directions per weight set
+
+    Returns
+    -------
+    dict with case, seed, start, stop, directions, backend, device, records and search (a summary).
+    """
+    xp = backends.select(backend)
+    tally = Tally()
+    summaries = []
+    for index in range(start, stop):
+        sets = draw(case, seed, index, index + 1, xp)
+        with np.errstate(all="ignore"):
+            found = gate_maximum.trials(sets, case, seed, index, directions, xp)
+            for comparison in found.comparisons:
+                tally.update(comparison, index)
+        summaries.append(found.search)
+        if progress:
+            progress(index + 1 - start, stop - start)
+    return {
+        "case": case.as_dict(),
+        "seed": seed,
+        "start": start,
+        "stop": stop,
+        "directions": directions,
+        **backends.describe(xp),
+        "records": tally.to_list(),
+        "search": gate_maximum.merge_summaries(summaries),
+    }
+
+
+def sigmoid_survey(dtype: str, points: int, progress: Progress = None) -> dict[str, Any]:
+    """Survey the forms of sigma' in one format; with float64, also prove D5 exactly."""
+    content = survey(dtype, points, progress)
+    tally = Tally()
+    if dtype == _EXACT_WITH:
+        for comparison in sigmoid.trials():
+            tally.update(comparison, 0)
+    return {**content, "records": tally.to_list()}
+
+
+def jacobian_gap(
+    case: Case, seed: int, index: int, reference: str, backend: str = "auto"
+) -> dict[str, Any]:
+    """Formula, reference and bound of D4 for one weight set, as nested lists (n, n)."""
+    block = Block(draw(case, seed, index, index + 1, backends.select(backend)))
+    with np.errstate(all="ignore"):
+        formula = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
+        arrays = {
+            "formula": formula,
+            "reference": block.measured(reference, "h"),
+            "bound": block.bound(reference, "h"),
+        }
+    return {name: backends.to_host(array)[0].tolist() for name, array in arrays.items()}
+
+
+def examine(
+    key: tuple[str, str, str, str],
+    entry: list[int],
+    case: Case | None = None,
+    seed: int = 0,
+    index: int = 0,
+    directions: int = 0,
+    backend: str = "auto",
+) -> dict[str, Any]:
+    """Evaluate one comparison at one entry of one weight set again, from the seed.
+
+    Parameters
+    ----------
+    key : claim, reading, mutant ("" for the reading itself), reference
+    entry : indices after the weight set's, as in a tally's worst entry
+    case, seed, index : the weight set; not used by D5, which is proved for all z
+    directions : for the sphere's claims, as in the shard
+
+    Returns
+    -------
+    dict with claimed, measured, error, bound and what else is known of the entry ("parts").
+
+    Raises
+    ------
+    InputError
+        when there is no such comparison, or no such entry.
+    """
+    claim, reading, mutant, _ = key
+    if claim == sigmoid_mutants.CLAIM:
+        return sigmoid.examine(reading, mutant, entry[0] if entry else 0)
+    if case is None:
+        raise InputError(f"`case` is needed to replay {claim}, and is missing.")
+    xp = backends.select(backend)
+    sets = draw(case, seed, index, index + 1, xp)
+    block = Block(sets)
+    with np.errstate(all="ignore"):
+        if claim == cell_state.CLAIM:
+            found = [c for c in cell_state.trials(block) if c.key == key]
+        elif claim in gate_maximum.CLAIMS:
+            trials = gate_maximum.trials(sets, case, seed, index, directions, xp)
+            found = [c for c in trials.comparisons if c.key == key]
+        else:
+            found = list(jacobians.trials(block, only=key))
+        if not found:
+            raise InputError(f"`claim` names no comparison of this version: {'/'.join(key)}.")
+        return {**_at(found[0], entry), "parts": _parts(block, found[0], entry)}
+
+
+def _at(comparison: Comparison, entry: list[int]) -> dict[str, float]:
+    shape = np.broadcast_shapes(
+        *(getattr(comparison, name).shape for name in ("claimed", "measured", "bound"))
+    )
+    if len(entry) != len(shape) - 1 or any(
+        not 0 <= e < size for e, size in zip(entry, shape[1:], strict=True)
+    ):
+        raise InputError(f"`entry` must index an array of shape {shape[1:]}, got {entry}.")
+    where = (0, *entry)
+    values = {
+        name: float(np.broadcast_to(backends.to_host(getattr(comparison, name)), shape)[where])
+        for name in ("claimed", "measured", "bound")
+    }
+    dtype = backends.to_host(comparison.claimed).dtype.type
+    error = abs(dtype(values["claimed"]) - dtype(values["measured"]))
+    return {**values, "error": float(error)}
+
+
+def _parts(block: Block, comparison: Comparison, entry: list[int]) -> dict[str, float]:
+    """How the bound of a Jacobian's entry is made up: the formula's part and the reference's."""
+    if comparison.reference not in REFERENCES or comparison.claim == "product_rule":
+        return {}
+    quantity = jacobians.READINGS.get((comparison.claim, comparison.reading), ("h", None))[0]
+    where = (0, *entry)
+    own = block.bound(comparison.reference, quantity, with_formula=False)
+    whole = block.bound(comparison.reference, quantity)
+    parts = {"reference": float(own[where]), "formula": float(whole[where] - own[where])}
+    if comparison.reference == "central":
+        parts["step"] = float(block.central.step[0, entry[1]])
+    return parts

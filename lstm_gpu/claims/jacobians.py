@@ -1,0 +1,131 @@
+"""The claims on Jacobians: D2 (product rule), D3, D4 and the three readings of D6."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lstm_gpu import bounds, derivatives
+from lstm_gpu.backend import namespace_of
+from lstm_gpu.claims.block import REFERENCES, Block
+from lstm_gpu.derivatives import rows
+from lstm_gpu.mutants import JACOBIAN_MUTANTS, Subject
+from lstm_gpu.tally import Comparison
+
+Array = Any
+Formula = Callable[[Subject], Array]
+
+
+def _with_previous_cell(s: Subject) -> Array:
+    """D3 with the term f_t ∘ ∂c_{t-1}/∂h_{t-1} carried along; by D1 its Jacobian is zero."""
+    zero = namespace_of(s.step.h).zeros_like(s.sets.U[:, 0])
+    return derivatives.tanh_cell_jacobian_with_previous(s.step, s.sets.U, s.sets.c_prev, zero)
+
+
+# (claim, reading) -> the quantity that it claims to equal, and its formula.
+READINGS: dict[tuple[str, str], tuple[str, Formula]] = {
+    ("product_rule", "as_written"): (
+        "h",
+        lambda s: derivatives.product_rule(s.step, s.measured["o"], s.measured["tanh_c"]),
+    ),
+    ("tanh_cell_jacobian", "as_written"): (
+        "tanh_c",
+        lambda s: derivatives.tanh_cell_jacobian(s.step, s.sets.U, s.sets.c_prev),
+    ),
+    ("tanh_cell_jacobian", "with_previous_cell_term"): ("tanh_c", _with_previous_cell),
+    ("hidden_jacobian", "as_written"): (
+        "h",
+        lambda s: derivatives.hidden_jacobian(s.step, s.sets.U, s.sets.c_prev),
+    ),
+    ("forget_gate_jacobian", "row_scaling"): (
+        "f",
+        lambda s: derivatives.forget_gate_jacobian(s.step, s.sets.U),
+    ),
+    ("forget_gate_jacobian", "column_scaling"): (
+        "f",
+        lambda s: derivatives.forget_gate_column_scaling(s.step, s.sets.U),
+    ),
+    ("forget_gate_jacobian", "matrix_vector"): (
+        "f",
+        lambda s: derivatives.forget_gate_matrix_vector(s.step, s.sets.U),
+    ),
+}
+# The reading of each claim that its mutants are slips of.
+MUTATED = {
+    "product_rule": "as_written",
+    "tanh_cell_jacobian": "as_written",
+    "hidden_jacobian": "as_written",
+    "forget_gate_jacobian": "row_scaling",
+}
+
+
+def product_rule_bound(block: Block, reference: str) -> Array:
+    """Bound on |D2 with measured factors - measured ∂h_t/∂h_{t-1}|, (sets, n, n).
+
+    |t| B(o) + |o| B(tanh c) + B(h) for the references' errors B; the errors of the values t and
+    o times the Jacobians they scale; and the roundings of two products and a sum.
+    """
+    xp = namespace_of(block.sets.U)
+    dtype = block.sets.U.dtype
+    g = bounds.gamma(4, block.errors.u)
+    total = block.bound(reference, "h", with_formula=False)
+    for value, quantity in (("t", "o"), ("o", "tanh_c")):
+        factor = block.errors.values[value]
+        size = (factor.size * bounds.SLACK).astype(dtype)
+        error = ((factor.error + g * factor.size) * bounds.SLACK).astype(dtype)
+        total = total + rows(size) * block.bound(reference, quantity, with_formula=False)
+        total = total + rows(error) * xp.abs(block.measured(reference, quantity))
+    return total
+
+
+def _bound(block: Block, claim: str, reference: str, quantity: str) -> Array:
+    if claim == "product_rule":
+        return product_rule_bound(block, reference)
+    return block.bound(reference, quantity)
+
+
+def subject(block: Block, reference: str) -> Subject:
+    """What formulas may see of a block; the measured factors are the reference's."""
+    measured = {q: block.measured(reference, q) for q in ("o", "tanh_c")}
+    return Subject(block.sets, block.step, measured)
+
+
+def _equivalent(wrong: Array, truth: Array, rounding: Array) -> Array:
+    """Sets on which the mutant equals the true formula, to the rounding of both."""
+    return (namespace_of(wrong).abs(wrong - truth) <= rounding).all(axis=(1, 2))
+
+
+def trials(block: Block, only: tuple[str, str, str, str] | None = None) -> Iterator[Comparison]:
+    """Compare every reading and every mutant with both references, one at a time.
+
+    only : a comparison's key, to evaluate just that one (for a replay).
+    """
+    for reference in REFERENCES:
+        s = subject(block, reference)
+        for claim, mutated in MUTATED.items():
+            if only is None or (claim, reference) == (only[0], only[3]):
+                yield from _claim_trials(block, s, claim, mutated, reference, only)
+
+
+def _claim_trials(
+    block: Block,
+    s: Subject,
+    claim: str,
+    mutated: str,
+    reference: str,
+    only: tuple[str, str, str, str] | None,
+) -> Iterator[Comparison]:
+    """One claim's readings, then its mutants, against one reference."""
+    quantity, true_formula = READINGS[claim, mutated]
+    measured = block.measured(reference, quantity)
+    limit = _bound(block, claim, reference, quantity)
+    for (of_claim, reading), (_, formula) in READINGS.items():
+        key = (claim, reading, "", reference)
+        if of_claim == claim and only in (None, key):
+            yield Comparison(*key, formula(s), measured, limit)
+    truth = true_formula(s)
+    rounding = 2 * bounds.entries(block.formula_errors(quantity), block.sets.U)
+    for mutant in JACOBIAN_MUTANTS:
+        key = (claim, mutated, mutant.name, reference)
+        if mutant.claim == claim and only in (None, key):
+            wrong = mutant.formula(s)
+            equivalent = _equivalent(wrong, truth, rounding)
+            yield Comparison(*key, wrong, measured, limit, equivalent=equivalent)

@@ -1,0 +1,132 @@
+"""sigma'(z) to more digits than the format under survey has, and errors in its ulps.
+
+For float16 and float32 the truth is e / (1 + e)², e = e^(-|z|), in float64. z is exact there,
+nothing cancels and nothing overflows. The exponential's error, at most 4 ulp (numerics: NumPy's
+vector routines), enters by a factor (1 - e) / (1 + e) <= 1, and five roundings follow: at most
+13 · 2^-53 of the value, that is 13 · 2^(p - 53) ulp of a format of precision p: 3e-12 ulp of
+float16, 2.4e-8 ulp of float32. (Where e falls below float64's normal range, from |z| = 708 on, the
+value is less than 2^-800 of their smallest subnormal.)
+
+For float64 the truth is the same expression in the standard library's decimal arithmetic with
+``DIGITS`` digits. z is converted exactly, its exponential is correctly rounded (documented); with
+the scaling to ulps fewer than ten operations follow, each good to a unit in the last digit: at
+most 10 · 10^(1 - DIGITS) of the value, 1e-22 ulp. It is kept as the sum of two floats, the second
+at most half an ulp, whose rounding is 2^-55 ulp: together below 2^-54 ulp.
+
+What else limits a reported error is its own rounding in float64: 2^-53 of the error.
+
+The expression is the second remedy of ``lstm_gpu.sigmoid_forms`` in higher precision; that it *is*
+sigma' is proved in exact arithmetic (``lstm_gpu.claims.sigmoid``), not assumed.
+"""
+
+from __future__ import annotations
+
+import decimal
+import functools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lstm_gpu.claims.sigmoid_regions import Format
+
+DIGITS = 40
+_CONTEXT = decimal.Context(
+    prec=DIGITS,
+    rounding=decimal.ROUND_HALF_EVEN,
+    Emin=decimal.MIN_EMIN,
+    Emax=decimal.MAX_EMAX,
+    traps=[decimal.InvalidOperation, decimal.DivisionByZero, decimal.Overflow],
+)
+
+
+class Truth(NamedTuple):
+    """sigma'(z) as (``high`` + ``low``) · 2^``exponent``: in units of its own ulp in the format.
+
+    The ulp of a real y is 2^(max(floor(log2 y), lowest exponent) - p + 1): the spacing of the
+    format's numbers around y, and the smallest subnormal for everything below the normal range,
+    zero included. ``high`` is float64, ``low`` what float64 cannot hold of it.
+    """
+
+    high: Any
+    low: Any
+    exponent: Any
+
+    def in_ulps(self, computed: Any) -> Any:
+        """Computed values in these ulps: exact, a scaling by a power of two."""
+        return np.ldexp(computed.astype(np.float64), -self.exponent)
+
+    def error(self, computed: Any) -> Any:
+        """|computed - sigma'(z)| in ulp, float64; infinite or NaN where the computed value is."""
+        return np.abs(self.in_ulps(computed) - self.high - self.low)
+
+
+def truth(layout: Format, z: Any) -> Truth:
+    """The truth at an array z of the format, NaN at NaN."""
+    return _decimal(layout, z) if layout.name == "float64" else _wider(layout, z)
+
+
+def bound(layout: Format) -> float:
+    """How far the truth itself may be off, in ulp of the format (the module's argument)."""
+    if layout.name == "float64":
+        return 2.0**-54
+    return 13 * 2.0 ** (layout.precision - 53)
+
+
+def _ulp_exponent(layout: Format, floor_log2: Any, zero: Any) -> Any:
+    """The exponent of the ulp. 1/4 is reached at z = 0 alone, whatever the truth rounds to."""
+    below = np.where(zero, floor_log2, np.minimum(floor_log2, -3))
+    return np.maximum(below, layout.lowest_exponent) - layout.precision + 1
+
+
+def _wider(layout: Format, z: Any) -> Truth:
+    e = np.exp(-np.abs(z.astype(np.float64)))
+    value = e / ((1 + e) * (1 + e))
+    floor_log2 = np.frexp(value)[1].astype(np.int64) - 1
+    floor_log2 = np.where(value > 0, floor_log2, layout.lowest_exponent)
+    exponent = _ulp_exponent(layout, floor_log2, z == 0)
+    high = np.ldexp(value, -exponent)
+    return Truth(high, np.zeros_like(high), exponent)
+
+
+def _decimal(layout: Format, z: Any) -> Truth:
+    values = [_decimal_value(float(magnitude)) for magnitude in np.abs(z)]
+    floor_log2 = np.array([_floor_log2(value) for value in values])
+    exponent = _ulp_exponent(layout, floor_log2, z == 0)
+    pairs = [_split(value, int(k)) for value, k in zip(values, exponent, strict=True)]
+    high, low = np.array(pairs).reshape(-1, 2).T
+    return Truth(high, low, exponent)
+
+
+def _decimal_value(magnitude: float) -> decimal.Decimal:
+    """The value at |z|; 0 beyond 10^4, where it is below 2^-13000 of the smallest subnormal."""
+    if math.isnan(magnitude):
+        return decimal.Decimal("NaN")
+    if magnitude > 10**4:
+        return decimal.Decimal(0)
+    e = decimal.Decimal(-magnitude).exp(_CONTEXT)
+    one = _CONTEXT.add(1, e)
+    return _CONTEXT.divide(e, _CONTEXT.multiply(one, one))
+
+
+def _split(value: decimal.Decimal, exponent: int) -> tuple[float, float]:
+    """A value in units of 2^exponent as the sum of two floats."""
+    if value.is_nan():
+        return math.nan, 0.0
+    scaled = _CONTEXT.divide(value, _power_of_two(exponent))
+    high = float(scaled)
+    return high, float(_CONTEXT.subtract(scaled, decimal.Decimal(high)))
+
+
+@functools.cache
+def _power_of_two(exponent: int) -> decimal.Decimal:
+    return _CONTEXT.power(2, exponent)
+
+
+def _floor_log2(value: decimal.Decimal) -> int:
+    """The exponent of the power of two at or below the value; below float64's range, its bottom."""
+    approximate = float(value)
+    if not approximate > 0:
+        return -1075
+    guess = math.frexp(approximate)[1] - 1
+    return guess if _power_of_two(guess) <= value else guess - 1

@@ -1,0 +1,268 @@
+"""The experiment: reading it, refusing a wrong one in one line, its cases and its shards.
+
+The rules are data, in workflow/schemas/config.schema.yaml; here they become messages.
+"""
+
+import difflib
+import math
+import os
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from lstm_gpu.errors import InputError
+from lstm_gpu.weights.case import Case
+
+__all__ = [
+    "MEMORY_LIMIT",
+    "case_table",
+    "check_writable",
+    "load",
+    "shards",
+    "sigmoid_points",
+    "validate",
+]
+
+SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yaml"
+
+MEMORY_LIMIT = 2**30
+"""Bytes that one job may use."""
+
+JOB_LIMIT = 100_000
+"""Jobs of one run: beyond this the scheduling would take longer than the work."""
+
+FLOAT16_VALUES = 65536
+
+
+def load(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read and validate the configuration file at `path`.
+
+    Raises
+    ------
+    InputError
+        The file is missing, unreadable, not YAML, or breaks a rule of the schema.
+    """
+    import yaml
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise InputError(f"`{path}` does not exist. Name a configuration file.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"`{path}` cannot be read: {error}.") from error
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or "not readable"
+        raise InputError(
+            f"`{path}` must be valid YAML, but{place}: {reason}. Compare with config/config.yaml."
+        ) from error
+    return validate(content, source=os.fspath(path))
+
+
+def validate(config: Any, source: str = "configuration") -> dict[str, Any]:
+    """Return `config` as a plain dictionary when it keeps every rule.
+
+    Raises
+    ------
+    InputError
+        The first broken rule, in one line: the field, the rule, the value and the remedy.
+    """
+    if not isinstance(config, Mapping):
+        raise InputError(
+            f"`{source}` must be a mapping of keys to values, got {_quote(config)}. "
+            "Compare with config/config.yaml."
+        )
+    broken = sorted(
+        _validator().iter_errors(config),
+        # A mistyped key first: it is also the reason why its right spelling is missing.
+        key=lambda error: (error.validator != "additionalProperties", list(map(str, error.path))),
+    )
+    if broken:
+        raise InputError(_message(broken[0], source))
+    if not math.isfinite(config["false_alarm_risk"]):
+        raise InputError(f"{source}: `false_alarm_risk` must be finite. Choose 1.0e-6.")
+    _check_jobs(config, source)
+    _check_memory(config, source)
+    return dict(config)
+
+
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Refuse a results folder that no job could write to, before any job has computed something.
+
+    Raises
+    ------
+    InputError
+        A file is in the way, or the folder (or the one it would be made in) is read-only.
+    """
+    folder = Path(folder)
+    nearest = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    if not nearest.is_dir():
+        reason = "it is a file" if nearest == folder else f"`{nearest}` is a file"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        reason = f"no permission to write in `{nearest.resolve()}`"
+    else:
+        return
+    raise InputError(
+        f"`{folder}` must be a folder that can be written, but {reason}. Remove it, correct the "
+        "permissions or run in another folder (`snakemake --directory`)."
+    )
+
+
+def case_table(config: Mapping[str, Any]) -> list[Case]:
+    """The cases of the experiment, in a fixed order.
+
+    Hidden sizes and dtypes are crossed in full. Within each pair the distributions, regimes and
+    input sizes are walked through together, each cycled up to the longest of the three and started
+    at another place for each pair (as in a Latin square): so each of them meets every hidden size
+    and every dtype, and over the hidden sizes every pairing of two axes occurs.
+    """
+    axes = config["cases"]
+    distributions, regimes, rules = axes["distribution"], axes["regime"], axes["input_size"]
+    steps = max(len(distributions), len(regimes), len(rules))
+    cases = [
+        Case(
+            hidden_size=n,
+            input_size=_input_size(n, rules[(step + 2 * row + column) % len(rules)]),
+            dtype=dtype,
+            distribution=distributions[step % len(distributions)],
+            regime=regimes[(step + row + column) % len(regimes)],
+        )
+        for (row, n), (column, dtype), step in product(
+            enumerate(axes["hidden_size"]), enumerate(axes["dtype"]), range(steps)
+        )
+    ]
+    return list(dict.fromkeys(cases))  # at n = 1 `smaller` is `equal`
+
+
+def shards(weight_sets: int, shard_size: int) -> Iterator[tuple[int, int]]:
+    """The index ranges (start, stop) of the jobs of one case, in order."""
+    for start in range(0, weight_sets, shard_size):
+        yield start, min(start + shard_size, weight_sets)
+
+
+def sigmoid_points(config: Mapping[str, Any], dtype: str) -> int:
+    """How many values of `dtype` the survey of sigma' takes."""
+    points = config["sigmoid"][dtype]
+    return FLOAT16_VALUES if points == "all" else int(points)
+
+
+def _input_size(n: int, rule: str) -> int:
+    half = max(1, n // 2)
+    return {"equal": n, "smaller": half, "larger": n + half}[rule]
+
+
+def _check_jobs(config: Mapping[str, Any], source: str) -> None:
+    axes = config["cases"]
+    steps = max(len(axes[axis]) for axis in ("distribution", "regime", "input_size"))
+    cases = len(axes["hidden_size"]) * len(axes["dtype"]) * steps
+    jobs = cases * (1 + math.ceil(config["weight_sets"] / config["shard_size"]))
+    if jobs > JOB_LIMIT:
+        raise InputError(
+            f"{source}: `shard_size` must leave at most {JOB_LIMIT} jobs, got "
+            f"{config['shard_size']}, which makes {jobs}. Make `shard_size` larger or "
+            "`weight_sets` smaller."
+        )
+
+
+def _check_memory(config: Mapping[str, Any], source: str) -> None:
+    from lstm_gpu.campaign import job_memory  # late: the array code is slow to import
+
+    for case in sorted(case_table(config), key=lambda case: -case.hidden_size):
+        needed = job_memory(case)
+        if needed > MEMORY_LIMIT:
+            raise InputError(
+                f"{source}: `cases.hidden_size` must leave every job below "
+                f"{MEMORY_LIMIT / 2**30:.3g} GiB, got {case.hidden_size}, for which one "
+                f"{case.dtype} weight set takes {needed / 2**30:.3g} GiB. "
+                "Choose a smaller hidden size."
+            )
+
+
+@cache
+def _validator() -> Any:
+    import yaml
+    from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
+
+    # JSON Schema lets 2.0 pass as an integer; here a count is written as one.
+    checker = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: type(value) is int
+    )
+    try:
+        schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"`{SCHEMA}` cannot be read: {error.strerror}. Run from a complete checkout."
+        ) from error
+    return extend(Draft202012Validator, type_checker=checker)(schema)
+
+
+def _message(error: Any, source: str) -> str:
+    """One line for one broken rule of the schema (a jsonschema ValidationError)."""
+    field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.path)
+    field, value, rule = field.lstrip("."), error.instance, error.validator_value
+    where = f"{source}: `{field}`"
+    match error.validator:
+        case "additionalProperties":
+            known = list(error.schema["properties"])
+            unknown = next(key for key in value if key not in known)
+            inside = f" in `{field}`" if field else ""
+            return (
+                f"{source}: unknown key `{unknown}`{inside}. "
+                f"{_nearest(unknown, known) or 'The keys are ' + ', '.join(known) + '.'}"
+            )
+        case "required":
+            missing = next(key for key in rule if key not in value)
+            full = f"{field}.{missing}".lstrip(".")
+            about = error.schema["properties"][missing]["description"]
+            return f"{source}: `{full}` is missing ({about}). Add it, as in config/config.yaml."
+        case "enum":
+            return (
+                f"{where} must be one of {', '.join(rule)}; got {_quote(value)}. "
+                f"{_nearest(value, rule) or 'Choose one of them.'}"
+            )
+        case "const":
+            must, remedy = f"be `{rule}`", f"Write `{rule}`."
+        case "type":
+            words = {"integer": "an integer", "number": "a number", "array": "a list"}
+            must = f"be {words.get(rule, 'a mapping of keys to values')}"
+            remedy = _retype(value, rule)
+        case "minimum":
+            must = "be a positive integer" if rule == 1 else f"be at least {rule}"
+            remedy = f"Choose {rule} or more."
+        case "maximum":
+            must, remedy = f"be at most {rule}", f"Choose {rule} or less."
+        case "exclusiveMinimum" | "exclusiveMaximum":
+            must, remedy = "lie strictly between 0 and 0.1", "Choose 1.0e-6."
+        case "minItems":
+            must, remedy = "have at least one entry", "Add one, as in config/config.yaml."
+        case "uniqueItems":
+            must, remedy = "have each entry once", "Remove the second one."
+        case other:
+            must, remedy = f"keep the rule {other}: {rule}", "Compare with config/config.yaml."
+    return f"{where} must {must}, got {_quote(value)}. {remedy} ({error.schema['description']})"
+
+
+def _nearest(word: Any, known: list[str]) -> str:
+    close = difflib.get_close_matches(str(word), known, n=1, cutoff=0.5)
+    return f"Did you mean `{close[0]}`?" if close else ""
+
+
+def _retype(value: Any, wanted: str) -> str:
+    if wanted == "array" and not isinstance(value, (dict, type(None))):
+        return f"Write [{value}]."
+    if wanted == "number" and isinstance(value, str):
+        return "Write it with a point and without quotes, as in 1.0e-6."
+    return "Compare with config/config.yaml."
+
+
+def _quote(value: Any, width: int = 60) -> str:
+    text = (
+        "nothing" if value is None else repr(value) if not isinstance(value, str) else f"`{value}`"
+    )
+    return text if len(text) <= width else text[: width - 3] + "..."

@@ -1,0 +1,54 @@
+"""What every job of the workflow does around its work: a log whose last line says why it failed."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, TextIO
+
+from lstm_gpu.errors import InputError
+
+__all__ = ["job"]
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[TextIO]:
+    """Run the block with everything it prints going to the rule's log; yields the open log.
+
+    The process's own output stays redirected afterwards, so that a traceback ends up in the log
+    too: this is meant to wrap the whole of a script. An expected failure becomes one line of the
+    log and exit code 2. A polite kill (SIGTERM) unwinds the block, so that the temporary file of
+    an unfinished result is removed.
+    """
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", buffering=1) as log:
+        sys.stdout.flush()
+        for stream in (1, 2):  # of the process, so that libraries in C are heard as well
+            os.dup2(log.fileno(), stream)
+        signal.signal(signal.SIGTERM, _leave)
+        try:
+            yield log
+        except InputError as error:
+            _fail(log, f"error: {error}")
+        except MemoryError as error:
+            reason = str(error) or "no memory left"
+            _fail(
+                log,
+                f"error: memory: {' '.join(reason.split())}. "
+                "Run fewer jobs at a time (`--cores`), or choose smaller hidden sizes.",
+            )
+
+
+def _fail(log: TextIO, line: str) -> NoReturn:
+    log.write(line + "\n")
+    log.flush()
+    sys.exit(2)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    sys.stderr.write("error: killed before the result was complete\n")
+    sys.exit(128 + number)

@@ -1,0 +1,238 @@
+"""Mergeable statistics of comparisons: counts, maxima, a log histogram, the worst case.
+
+A tally is a commutative summary: merging the tallies of shards, in any order, gives the very
+tally of one run over all of them (counts are integers, extremes break ties by index).
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lstm_gpu.backend import namespace_of, to_host
+
+Array = Any
+
+KEY = ("claim", "reading", "mutant", "reference")
+
+
+class Comparison(NamedTuple):
+    """A claimed quantity beside a measured one, for a block of weight sets.
+
+    Attributes
+    ----------
+    claim, reading : ids of DESIGN's registry
+    mutant : name of the deliberately wrong formula, "" for the reading itself
+    reference : what measured: "central", "complex_step", …
+    claimed, measured, bound : arrays (sets, ...) of one shape (broadcastable); the claim holds
+        at an entry when |claimed - measured| <= bound
+    count : comparisons behind each set, where more than its entries (streamed searches)
+    equivalent : (sets,) of bool, for mutants: equal to the truth, to rounding, on this set
+    """
+
+    claim: str
+    reading: str
+    mutant: str
+    reference: str
+    claimed: Array
+    measured: Array
+    bound: Array
+    count: int | None = None
+    equivalent: Array | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        return self.claim, self.reading, self.mutant, self.reference
+
+
+@dataclass
+class Record:
+    """The tally of one (claim, reading, mutant, reference).
+
+    Attributes
+    ----------
+    weight_sets, comparisons : how much was compared
+    refuted_sets : sets with an entry above its bound
+    undecided_sets : sets with an entry that is not finite (value or bound)
+    decisive_sets : sets on which the all-zero quantity would have been refuted
+    equivalent_sets : sets on which a mutant equals the truth
+    smallest_detectable : an error of this size, at any one entry of every set, would have been
+        refuted in at least one set: the least over sets of max(bound + |gap|). In the unit of
+        the quantity; infinite when no set was decided
+    histogram : floor(2 log10(error/bound)) of each set's worst entry -> sets
+    worst : the entry with the largest error/bound, None before the first decided set
+    """
+
+    weight_sets: int = 0
+    comparisons: int = 0
+    refuted_sets: int = 0
+    undecided_sets: int = 0
+    decisive_sets: int = 0
+    equivalent_sets: int = 0
+    smallest_detectable: float = math.inf
+    histogram: dict[int, int] = field(default_factory=dict)
+    worst: dict[str, Any] | None = None
+
+    COUNTS = (
+        "weight_sets",
+        "comparisons",
+        "refuted_sets",
+        "undecided_sets",
+        "decisive_sets",
+        "equivalent_sets",
+    )
+
+    def merge(self, other: "Record") -> None:
+        """Add another record's counts and extremes to this one."""
+        for name in self.COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.smallest_detectable = min(self.smallest_detectable, other.smallest_detectable)
+        for bin_, count in other.histogram.items():
+            self.histogram[bin_] = self.histogram.get(bin_, 0) + count
+        self.worst = worse(self.worst, other.worst)
+
+    @property
+    def ratio(self) -> float:
+        """The largest error over bound; NaN when nothing was decided."""
+        return self.worst["ratio"] if self.worst else math.nan
+
+    @property
+    def verdict(self) -> str:
+        """One of refuted, supported and inconclusive."""
+        if self.refuted_sets:
+            return "refuted"
+        return "supported" if self.decisive_sets else "inconclusive"
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is inconclusive; "" where it is not."""
+        if self.verdict != "inconclusive":
+            return ""
+        if self.weight_sets == 0:
+            return "no weight set was drawn"
+        if self.undecided_sets == self.weight_sets:
+            return "values or bounds are not finite in every weight set"
+        return "the bound is larger than the quantity in every weight set: a zero would pass"
+
+
+def worse(a: dict[str, Any] | None, b: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The entry with the larger error over bound; of equals, the one drawn first."""
+    if a is None or b is None:
+        return a or b
+    return max(a, b, key=lambda entry: (entry["ratio"], -entry["index"]))
+
+
+class Tally:
+    """Records by key, updated by comparisons block by block."""
+
+    def __init__(self) -> None:
+        self.records: dict[tuple[str, str, str, str], Record] = {}
+
+    def update(self, comparison: Comparison, start: int) -> None:
+        """Add a block whose first weight set has index `start`."""
+        self.records.setdefault(comparison.key, Record()).merge(summarise(comparison, start))
+
+    def merge(self, other: "Tally") -> None:
+        for key, record in other.records.items():
+            self.records.setdefault(key, Record()).merge(record)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """JSON-able records in a fixed order; infinity is None."""
+        rows = []
+        for key in sorted(self.records):
+            record = self.records[key]
+            row: dict[str, Any] = dict(zip(KEY, key, strict=True))
+            row |= {name: getattr(record, name) for name in Record.COUNTS}
+            detectable = record.smallest_detectable
+            row["smallest_detectable"] = detectable if math.isfinite(detectable) else None
+            row["histogram"] = {str(b): n for b, n in sorted(record.histogram.items())}
+            row["worst"] = _finite(record.worst)
+            rows.append(row)
+        return rows
+
+    @classmethod
+    def from_list(cls, rows: list[dict[str, Any]]) -> "Tally":
+        tally = cls()
+        for row in rows:
+            key = tuple(row[name] for name in KEY)
+            detectable = row["smallest_detectable"]
+            worst = row["worst"]
+            if worst is not None and worst["ratio"] is None:
+                worst = {**worst, "ratio": math.inf}
+            record = Record(
+                **{name: row[name] for name in Record.COUNTS},
+                smallest_detectable=math.inf if detectable is None else detectable,
+                histogram={int(b): n for b, n in row["histogram"].items()},
+                worst=worst,
+            )
+            tally.records.setdefault(key, Record()).merge(record)
+        return tally
+
+
+def _finite(worst: dict[str, Any] | None) -> dict[str, Any] | None:
+    """JSON has no infinity: a positive error over a bound of zero is written as None."""
+    if worst is not None and math.isinf(worst["ratio"]):
+        return {**worst, "ratio": None}
+    return worst
+
+
+def summarise(comparison: Comparison, start: int) -> Record:
+    """Reduce one block to a record.
+
+    The error over bound of an entry with bound 0 is 0 where the error is 0, infinite otherwise.
+    """
+    xp = namespace_of(comparison.claimed)
+    sets = comparison.claimed.shape[0]
+    if sets == 0:
+        return Record()
+    shape = np.broadcast_shapes(
+        comparison.claimed.shape, comparison.measured.shape, comparison.bound.shape
+    )
+    with np.errstate(all="ignore"):  # non-finite values are counted, not warned about
+        error = xp.abs(comparison.claimed - comparison.measured)
+        bound = xp.broadcast_to(comparison.bound, shape).reshape(sets, -1)
+        error = xp.broadcast_to(error, shape).reshape(sets, -1)
+        ratio = xp.where(error == 0, xp.zeros_like(error), error / bound)
+        where = ratio.argmax(axis=1)  # a NaN is the largest to argmax
+        largest = xp.take_along_axis(ratio, where[:, None], axis=1)[:, 0]
+        decided = xp.isfinite(error.max(axis=1)) & xp.isfinite(bound.max(axis=1))
+        detectable = (error + bound).max(axis=1)
+        measured = xp.broadcast_to(comparison.measured, shape).reshape(sets, -1)
+        decisive = decided & (xp.abs(measured) > bound).any(axis=1)
+        refuted = decided & (largest > 1)
+
+    decided_h, largest_h = to_host(decided), to_host(largest).astype(np.float64)
+    record = Record(
+        weight_sets=sets,
+        comparisons=sets * (comparison.count or math.prod(shape[1:])),
+        refuted_sets=int(refuted.sum()),
+        undecided_sets=int(sets - decided_h.sum()),
+        decisive_sets=int(decisive.sum()),
+    )
+    if comparison.equivalent is not None:
+        record.equivalent_sets = int(comparison.equivalent.sum())
+    if decided_h.any():
+        record.smallest_detectable = float(to_host(detectable)[decided_h].min())
+        record.histogram = _histogram(largest_h[decided_h])
+        s = int(np.argmax(np.where(decided_h, largest_h, -1.0)))
+        flat = int(where[s])
+        claimed = xp.broadcast_to(comparison.claimed, shape).reshape(sets, -1)
+        record.worst = {
+            "ratio": float(largest_h[s]),
+            "error": float(error[s, flat]),
+            "bound": float(bound[s, flat]),
+            "claimed": float(claimed[s, flat]),
+            "measured": float(measured[s, flat]),
+            "index": start + s,
+            "entry": [int(i) for i in np.unravel_index(flat, shape[1:])],
+        }
+    return record
+
+
+def _histogram(ratios: np.ndarray) -> dict[int, int]:
+    """Count floor(2 log10 ratio), clipped to ±60; an exact zero goes to -60."""
+    with np.errstate(divide="ignore"):
+        bins = np.clip(np.floor(2 * np.log10(ratios)), -60, 60).astype(int)
+    values, counts = np.unique(bins, return_counts=True)
+    return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
