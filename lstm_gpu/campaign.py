@@ -12,9 +12,8 @@ import numpy as np
 
 from lstm_gpu import backend as backends
 from lstm_gpu import bounds, derivatives
-from lstm_gpu.claims import cell_state, gate_maximum, jacobians, sigmoid, sigmoid_mutants
+from lstm_gpu.claims import cell_state, jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
-from lstm_gpu.claims.sigmoid_survey import survey
 from lstm_gpu.errors import InputError
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.references import ladder
@@ -127,18 +126,22 @@ def align_shard(
     -------
     dict with case, seed, start, stop, directions, backend, device, records and search (a summary).
     """
+    from lstm_gpu.claims import gate_maximum  # SciPy: a quarter of a second that others save
+
     xp = backends.select(backend)
     tally = Tally()
     summaries = []
-    for index in range(start, stop):
-        sets = draw(case, seed, index, index + 1, xp)
+    size = gate_maximum.sets_at_once(case, xp)
+    for first in range(start, stop, size):
+        last = min(first + size, stop)
+        sets = draw(case, seed, first, last, xp)
         with np.errstate(all="ignore"):
-            found = gate_maximum.trials(sets, case, seed, index, directions, xp)
+            found = gate_maximum.trials(sets, case, seed, first, directions, xp)
             for comparison in found.comparisons:
-                tally.update(comparison, index)
+                tally.update(comparison, first)
         summaries.append(found.search)
         if progress:
-            progress(index + 1 - start, stop - start)
+            progress(last - start, stop - start)
     return {
         "case": case.as_dict(),
         "seed": seed,
@@ -153,6 +156,9 @@ def align_shard(
 
 def sigmoid_survey(dtype: str, points: int, progress: Progress = None) -> dict[str, Any]:
     """Survey the forms of sigma' in one format; with float64, also prove D5 exactly."""
+    from lstm_gpu.claims import sigmoid
+    from lstm_gpu.claims.sigmoid_survey import survey
+
     content = survey(dtype, points, progress)
     tally = Tally()
     if dtype == _EXACT_WITH:
@@ -203,6 +209,8 @@ def examine(
     InputError
         when there is no such comparison, or no such entry.
     """
+    from lstm_gpu.claims import gate_maximum, sigmoid, sigmoid_mutants
+
     claim, reading, mutant, _ = key
     if claim == sigmoid_mutants.CLAIM:
         return sigmoid.examine(reading, mutant, entry[0] if entry else 0)

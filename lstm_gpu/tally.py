@@ -27,7 +27,7 @@ class Comparison(NamedTuple):
     reference : what measured: "central", "complex_step", …
     claimed, measured, bound : arrays (sets, ...) of one shape (broadcastable); the claim holds
         at an entry when |claimed - measured| <= bound
-    count : comparisons behind each set, where more than its entries (streamed searches)
+    compared : comparisons behind each set, where more than its entries (streamed searches)
     equivalent : (sets,) of bool, for mutants: equal to the truth, to rounding, on this set
     """
 
@@ -38,7 +38,7 @@ class Comparison(NamedTuple):
     claimed: Array
     measured: Array
     bound: Array
-    count: int | None = None
+    compared: int | None = None
     equivalent: Array | None = None
 
     @property
@@ -55,11 +55,11 @@ class Record:
     weight_sets, comparisons : how much was compared
     refuted_sets : sets with an entry above its bound
     undecided_sets : sets with an entry that is not finite (value or bound)
-    decisive_sets : sets on which the all-zero quantity would have been refuted
+    decisive_sets : sets on which the all-zero quantity would have been refuted (not of mutants)
     equivalent_sets : sets on which a mutant equals the truth
     smallest_detectable : an error of this size, at any one entry of every set, would have been
         refuted in at least one set: the least over sets of max(bound + |gap|). In the unit of
-        the quantity; infinite when no set was decided
+        the quantity; infinite when no set was decided, and for mutants
     histogram : floor(2 log10(error/bound)) of each set's worst entry -> sets
     worst : the entry with the largest error/bound, None before the first decided set
     """
@@ -181,6 +181,7 @@ def summarise(comparison: Comparison, start: int) -> Record:
     """Reduce one block to a record.
 
     The error over bound of an entry with bound 0 is 0 where the error is 0, infinite otherwise.
+    What a supported reading would have caught is of no interest for mutants and is left out.
     """
     xp = namespace_of(comparison.claimed)
     sets = comparison.claimed.shape[0]
@@ -189,44 +190,51 @@ def summarise(comparison: Comparison, start: int) -> Record:
     shape = np.broadcast_shapes(
         comparison.claimed.shape, comparison.measured.shape, comparison.bound.shape
     )
+
+    def flat(array: Array) -> Array:
+        return xp.broadcast_to(array, shape).reshape(sets, -1)
+
     with np.errstate(all="ignore"):  # non-finite values are counted, not warned about
-        error = xp.abs(comparison.claimed - comparison.measured)
-        bound = xp.broadcast_to(comparison.bound, shape).reshape(sets, -1)
-        error = xp.broadcast_to(error, shape).reshape(sets, -1)
-        ratio = xp.where(error == 0, xp.zeros_like(error), error / bound)
+        error, bound = flat(comparison.claimed) - flat(comparison.measured), flat(comparison.bound)
+        xp.abs(error, out=error)
+        ratio = error / bound
+        if not bool(bound.min() > 0):  # a zero bound (or a NaN): 0/0 is no error
+            ratio[error == 0] = 0
         where = ratio.argmax(axis=1)  # a NaN is the largest to argmax
         largest = xp.take_along_axis(ratio, where[:, None], axis=1)[:, 0]
         decided = xp.isfinite(error.max(axis=1)) & xp.isfinite(bound.max(axis=1))
-        detectable = (error + bound).max(axis=1)
-        measured = xp.broadcast_to(comparison.measured, shape).reshape(sets, -1)
-        decisive = decided & (xp.abs(measured) > bound).any(axis=1)
         refuted = decided & (largest > 1)
 
     decided_h, largest_h = to_host(decided), to_host(largest).astype(np.float64)
     record = Record(
         weight_sets=sets,
-        comparisons=sets * (comparison.count or math.prod(shape[1:])),
+        comparisons=sets * (comparison.compared or math.prod(shape[1:])),
         refuted_sets=int(refuted.sum()),
         undecided_sets=int(sets - decided_h.sum()),
-        decisive_sets=int(decisive.sum()),
     )
     if comparison.equivalent is not None:
         record.equivalent_sets = int(comparison.equivalent.sum())
-    if decided_h.any():
-        record.smallest_detectable = float(to_host(detectable)[decided_h].min())
-        record.histogram = _histogram(largest_h[decided_h])
-        s = int(np.argmax(np.where(decided_h, largest_h, -1.0)))
-        flat = int(where[s])
-        claimed = xp.broadcast_to(comparison.claimed, shape).reshape(sets, -1)
-        record.worst = {
-            "ratio": float(largest_h[s]),
-            "error": float(error[s, flat]),
-            "bound": float(bound[s, flat]),
-            "claimed": float(claimed[s, flat]),
-            "measured": float(measured[s, flat]),
-            "index": start + s,
-            "entry": [int(i) for i in np.unravel_index(flat, shape[1:])],
-        }
+    if not decided_h.any():
+        return record
+
+    measured = flat(comparison.measured)
+    if not comparison.mutant:
+        decisive = decided & (xp.abs(measured) > bound).any(axis=1)
+        record.decisive_sets = int(decisive.sum())
+        detectable = to_host((error + bound).max(axis=1))
+        record.smallest_detectable = float(detectable[decided_h].min())
+    record.histogram = _histogram(largest_h[decided_h])
+    s = int(np.argmax(np.where(decided_h, largest_h, -1.0)))
+    entry = int(where[s])
+    record.worst = {
+        "ratio": float(largest_h[s]),
+        "error": float(error[s, entry]),
+        "bound": float(bound[s, entry]),
+        "claimed": float(flat(comparison.claimed)[s, entry]),
+        "measured": float(measured[s, entry]),
+        "index": start + s,
+        "entry": [int(i) for i in np.unravel_index(entry, shape[1:])],
+    }
     return record
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstm_gpu import cell
-from lstm_gpu.bounds import FUNCTION_ULP
+from lstm_gpu.bounds import FUNCTION_ULP, unit_roundoff
 from lstm_gpu.claims.gate_mutants import IRRELEVANCE_MUTANTS, MAXIMUM_MUTANTS
 from lstm_gpu.claims.gate_part import (
     READINGS,
@@ -13,7 +13,6 @@ from lstm_gpu.claims.gate_part import (
     Key,
     Part,
     everywhere,
-    turn,
     worst_component,
 )
 from lstm_gpu.sphere import search
@@ -27,7 +26,6 @@ from lstm_gpu.sphere.rounding import (
     tree_depth,
     tree_sum,
     unit_error,
-    unit_roundoff,
 )
 
 Array = Any
@@ -76,7 +74,8 @@ def argmax_by_ascent(part: Part, ascents: list[Ascent]) -> Iterator[Finding]:
 
 
 def _wrong_direction(part: Part, key: Key, wrong: Array, end: Array, bound: Array) -> Finding:
-    same = everywhere(part, turn(part, wrong) <= bound)
+    apart = part.xp.abs(wrong - part.rows.direction).max(axis=-1)
+    same = everywhere(part, apart <= bound)
     values = worst_component(wrong, end, bound, part.xp)
     return part.finding(key, *values, equivalent=same)
 
@@ -140,7 +139,7 @@ def by_net(part: Part) -> tuple[list[Finding], bool | None]:
     slack = (norm_error(n, dtype) + 4 * unit_roundoff(dtype)) * norm
     bound = xp.maximum(proof.high - proof.best, proof.best - proof.low) + slack
     key = ("forget_gate_maximum", "preactivation_equals_norm", "", "net")
-    finding = part.finding(key, norm, proof.best, bound, count=n * len(found.points))
+    finding = part.finding(key, norm, proof.best, bound, compared=n * len(found.points))
     inside = (norm >= proof.low - slack) & (norm <= proof.high + slack)
     return [finding], bool((inside | part.zero).all())
 

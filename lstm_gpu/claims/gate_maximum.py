@@ -34,7 +34,7 @@ from lstm_gpu.claims.gate_search import (
     input_struck_out,
     search_part,
 )
-from lstm_gpu.sphere import laws, search
+from lstm_gpu.sphere import blocks, laws
 from lstm_gpu.sphere.directions import CAP_SAMPLES
 from lstm_gpu.sphere.net import net_of
 from lstm_gpu.sphere.summary import Summary, merge_summaries
@@ -143,15 +143,15 @@ def sets_at_once(case: Case, xp: Any = np) -> int:
 
     Fewer waste time on small arrays; more are cut into such parts, for the same bits.
     """
-    return search.block_shape(case.hidden_size, search.block_elements(xp))[0]
+    return blocks.block_shape(case.hidden_size, blocks.block_elements(xp))[0]
 
 
 def _try(
     sets: WeightSets, case: Case, seed: int, start: int, directions: int, xp: Any
 ) -> tuple[list[Finding], Summary]:
-    blocks = search.blocks(len(sets), directions, case.hidden_size, search.block_elements(xp))
+    elements = blocks.block_elements(xp)
     tried = []
-    for block, samples in blocks:
+    for block, samples in blocks.cut(len(sets), directions, case.hidden_size, elements):
         part_sets = cut(sets, block.start, block.stop)
         indices = range(start + block.start, start + block.stop)
         tried.append(_try_part(part_of(part_sets, case, seed, indices, xp), samples))

@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_gpu.backend import to_host
 from lstm_gpu.claims.gate_part import READINGS, Finding, Part, everywhere, turn
-from lstm_gpu.sphere import search
+from lstm_gpu.sphere import blocks, search
 from lstm_gpu.sphere.directions import CAP_SAMPLES, cap_draws, caps, uniform_directions
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.rounding import tree_sum, unit
@@ -82,7 +82,7 @@ def identity(part: Part, found: Search, directions: int) -> Iterator[Finding]:
     count = part.case.hidden_size * directions
     for reading, w in zip(READINGS, found.worst, strict=True):
         key = ("forget_gate_argmax", reading, "", "directions")
-        yield part.finding(key, w.claimed, w.measured, w.bound, w.sample, count=count)
+        yield part.finding(key, w.claimed, w.measured, w.bound, w.sample, compared=count)
 
 
 def identity_of_mutants(part: Part, h: Array) -> Iterator[Finding]:
@@ -104,7 +104,7 @@ def identity_of_mutants(part: Part, h: Array) -> Iterator[Finding]:
             same = 2 * part.rows.norm * turn(part, wrong) <= claim.fixed
             yield part.finding(
                 key, w.claimed, w.measured, w.bound, w.sample,
-                count=n * h.shape[1], equivalent=everywhere(part, same),
+                compared=n * h.shape[1], equivalent=everywhere(part, same),
             )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ def in_caps(part: Part) -> tuple[list[Finding], int]:
         return [], 0  # a cap holds nothing but the claimed point
     angles, normals = (xp.asarray(a) for a in cap_draws(case, part.seed, part.indices))
     sets = len(part.indices)
-    step = max(1, search.block_elements(xp) // (sets * CAP_SAMPLES * n))
+    step = max(1, blocks.block_elements(xp) // (sets * CAP_SAMPLES * n))
     found: list[list[search.Worst]] = [[] for _ in READINGS]
     claims = [search.claim_of(g, part.rows.direction, part.rows.norm, 1.0, xp) for g in part.gates]
     for first in range(0, n, step):
@@ -132,7 +132,7 @@ def in_caps(part: Part) -> tuple[list[Finding], int]:
         )
         key = ("forget_gate_argmax", reading, "", "caps")
         count = n * CAP_SAMPLES
-        findings.append(part.finding(key, claimed, measured, bound, sample, count=count))
+        findings.append(part.finding(key, claimed, measured, bound, sample, compared=count))
         counts = xp.concatenate([w.above for w in parts], axis=1)
         above += int(xp.where(part.zero, 0, counts).sum())
     return findings, above
@@ -146,10 +146,10 @@ def input_struck_out(part: Part, found: Search, directions: int) -> Iterator[Fin
     exact = xp.zeros_like(a.z)
     count = n * directions
     key = ("input_irrelevance", "zero_input")
-    yield part.finding((*key, "", "directions"), a.z, b.z, exact, b.sample, count=count)
-    order = [(best.sample + 1).astype(xp.float64) for best in (a, b)]  # which sample won: from 1
+    yield part.finding((*key, "", "directions"), a.z, b.z, exact, b.sample, compared=count)
+    first, second = ((best.sample + 1).astype(xp.float64) for best in (a, b))  # counted from 1
     zero = exact.astype(xp.float64)
-    yield part.finding((*key, "", "winning_sample"), *order, zero, b.sample, count=count)
+    yield part.finding((*key, "", "winning_sample"), first, second, zero, b.sample, compared=count)
 
     h = found.first_block
     z = part.gates[0](h)
@@ -162,5 +162,5 @@ def input_struck_out(part: Part, found: Search, directions: int) -> Iterator[Fin
         claimed, measured = values.max(axis=1), z.max(axis=1)
         yield part.finding(
             (*key, name, "directions"), claimed, measured, exact, z.argmax(axis=1),
-            count=n * h.shape[1], equivalent=everywhere(part, claimed == measured),
+            compared=n * h.shape[1], equivalent=everywhere(part, claimed == measured),
         )  # fmt: skip

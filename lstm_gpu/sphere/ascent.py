@@ -8,8 +8,7 @@ passes through the maximum, from wherever the ascent starts.
 import math
 from typing import Any
 
-import numpy as np
-
+from lstm_gpu.bounds import unit_roundoff
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.rounding import (
     gamma,
@@ -17,7 +16,6 @@ from lstm_gpu.sphere.rounding import (
     tree_sum,
     unit,
     unit_error,
-    unit_roundoff,
 )
 
 Array = Any
@@ -125,9 +123,8 @@ def angle_error(gate: Gate, norm: Array, xp: Any) -> Array:
     epsilon = unit_error(n, dtype)
     orthogonal = 2 * (gamma(tree_depth(n) + 1, dtype) + 2 * epsilon + 2 * u) + 2 * epsilon
     plain = 7 * u + orthogonal + 6 * u + epsilon
-    safe = xp.where(norm > 0, norm, 1)
-    forward = math.sqrt(2) * gate.error(safe, 1 + epsilon, xp)
-    sine = (gradient_error(gate, safe, xp) + forward) / safe
+    error = gradient_error(gate, norm, xp) + math.sqrt(2) * gate.error(norm, 1 + epsilon, xp)
+    sine = error / xp.maximum(norm, error)  # at most 1, where nothing is known
     sine = (sine + plain) * (1 + 8 * u)
-    bound = xp.where(sine <= 0.5, sine * (1 + sine * sine), np.pi)
-    return xp.where(norm > 0, bound, np.pi).astype(norm.dtype)
+    bound = xp.where(sine <= 0.5, sine * (1 + sine * sine), math.pi)
+    return bound.astype(norm.dtype)

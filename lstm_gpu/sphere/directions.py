@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_gpu.sphere.rounding import gamma, tree_depth, tree_sum, unit, unit_roundoff
+from lstm_gpu.bounds import unit_roundoff
+from lstm_gpu.sphere.rounding import gamma, tree_depth, tree_sum, unit
 from lstm_gpu.weights import Case
 from lstm_gpu.weights.philox import uniforms
 from lstm_gpu.weights.portable import standard_normal

@@ -74,13 +74,14 @@ def ks_threshold(count: int, risk: float) -> float:
     return math.sqrt(math.log(2 / risk) / (2 * count))
 
 
-def identity_noise(size: int, dtype: str) -> float:
-    """Bound of the identity at a sample with ‖h - ŵ‖² = 2, in units of ‖w‖ (x = 0, no bias).
+def identity_noise(size: int, dtype: str, square: float = 2.0) -> float:
+    """Bound of the identity at a sample with ‖h - ŵ‖² = `square`, in units of ‖w‖.
 
-    Most samples are about that far away. Two forward evaluations and `search.rounding_of`.
+    Most samples are at about 2. With x = 0 and no bias: two forward evaluations, and what
+    `search.rounding_of` says.
     """
     turned, relative = rounding_of(size, dtype)
-    return 2 * gamma(size, dtype) + turned + 2 * relative
+    return 2 * gamma(size, dtype) + turned + square * relative
 
 
 def _degrees_of_deficit(deficit: float) -> float:
@@ -126,7 +127,7 @@ def _caps_miss(phi: float, size: int, dtype: str, samples: int) -> float:
     points = 9  # per stratum: the angle's own law, midpoints
     r = (np.arange(points)[:, None] + 0.5) / points + np.zeros(samples)
     theta = cap_angles(r, dtype)
-    noise = 2 * identity_noise(size, dtype)
+    noise = 2 * identity_noise(size, dtype, square=0.0)
     needed = noise + 2 * np.sin(theta / 2) ** 2 * math.cos(phi)
     cosine = needed / (np.sin(theta) * math.sin(phi))
     if size == 2:

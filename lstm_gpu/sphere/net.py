@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial import ConvexHull
 
+from lstm_gpu.bounds import unit_roundoff
 from lstm_gpu.sphere.gate import Gate
-from lstm_gpu.sphere.rounding import unit_roundoff
 
 Array = Any
 

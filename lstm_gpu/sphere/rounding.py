@@ -11,12 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstm_gpu.bounds import unit_roundoff
+
 Array = Any
-
-
-def unit_roundoff(dtype: Any) -> float:
-    """Half the distance from 1 to the next larger number of a floating-point dtype."""
-    return float(np.finfo(dtype).eps) / 2
 
 
 def underflow_unit(dtype: Any) -> float:

@@ -14,8 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-import numpy as np
-
+from lstm_gpu.bounds import unit_roundoff
 from lstm_gpu.sphere.directions import length_error
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.rounding import (
@@ -25,21 +24,20 @@ from lstm_gpu.sphere.rounding import (
     tree_sum,
     underflow_unit,
     unit_error,
-    unit_roundoff,
 )
 
 Array = Any
 Sampler = Callable[[range, range], Array]  # (sets, samples) -> directions (sets, samples, n)
 
 _GROUP = 16  # squares summed before they join the total: about 2 √n additions, not n
-_MOST_SAMPLES = 256  # of one block
 
 
 @dataclass
 class Worst:
     """The sample of each row with the largest error over bound, arrays (sets, rows).
 
-    Where all errors are exactly zero (n = 1), the sample with the largest gap stands for them.
+    Where all errors are exactly zero (n = 1), the sample with the largest gap stands for them;
+    among samples near the claimed direction, those whose gap rounding cannot explain go first.
     claimed: ½ ‖w‖ ‖h - ŵ‖²; measured: z(ŵ) - z(h); bound on their difference by rounding;
     sample: its index; above: how many samples lie above the claimed maximum beyond rounding.
     """
@@ -194,8 +192,15 @@ def _picker(at: Array, xp: Any) -> Callable[[Array], Array]:
     return lambda values: values[place]
 
 
-def compare(claim: Claim, z: Array, square: Array, first: int, found: Worst, xp: Any) -> Worst:
-    """Hold the identity against the samples first, first + 1, …; z, square (sets, rows, points)."""
+def compare(
+    claim: Claim, z: Array, square: Array, first: int, found: Worst, xp: Any,
+    telling_first: bool = False,
+) -> Worst:  # fmt: skip
+    """Hold the identity against the samples first, first + 1, …; z, square (sets, rows, points).
+
+    telling_first : prefer samples whose gap is larger than their bound, so that the sample
+        kept is not one that any claim would pass
+    """
     measured = xp.subtract(claim.top[:, :, None], z)
     bound = xp.multiply(square, claim.growing[:, :, None])
     xp.add(bound, claim.fixed[:, :, None], out=bound)
@@ -206,6 +211,9 @@ def compare(claim: Claim, z: Array, square: Array, first: int, found: Worst, xp:
     at = ratio.argmax(axis=-1)
     exact = _picker(at, xp)(ratio) == 0
     at = xp.where(exact, measured.argmax(axis=-1), at)
+    if telling_first:
+        telling = (xp.abs(measured) > bound) | ~(ratio <= 1)
+        at = xp.where(telling.any(axis=-1), xp.where(telling, ratio, -1).argmax(axis=-1), at)
     there = _picker(at, xp)
     largest = there(ratio)
     worse = ~(largest <= found.ratio)  # so that a ratio that is no number takes the place, too
@@ -235,22 +243,6 @@ def keep_best(z: Array, h: Array, first: int, found: Best, xp: Any) -> Best:
     )
 
 
-def block_shape(size: int, elements: int) -> tuple[int, int]:
-    """Weight sets and samples of one block: sets · n · samples is about `elements`.
-
-    The samples depend on n alone, so that a set is cut in the same way alone and in company.
-    """
-    samples = max(16, min(_MOST_SAMPLES, elements // size))
-    return max(1, elements // (samples * size)), samples
-
-
-def blocks(sets: int, samples: int, size: int, elements: int) -> list[tuple[range, list[range]]]:
-    """Cut sets × samples into blocks: for each range of sets its ranges of samples."""
-    set_step, sample_step = block_shape(size, elements)
-    columns = [range(k, min(k + sample_step, samples)) for k in range(0, samples, sample_step)]
-    return [(range(k, min(k + set_step, sets)), columns) for k in range(0, sets, set_step)]
-
-
 def search_block(
     gates: Sequence[Gate], claims: Sequence[Claim], h: Array, first: int,
     worst: Sequence[Worst], best: Sequence[Best], xp: Any,
@@ -272,13 +264,4 @@ def search_caps(gate: Gate, claim: Claim, h: Array, xp: Any) -> Worst:
     difference = h - claim.direction[:, :, None, :]
     square = tree_sum(difference * difference)
     none = Worst.none((sets, rows), h.dtype, xp)
-    return compare(claim, z, square, 0, none, xp)
-
-
-ELEMENTS = 2**15  # 256 KiB in float64: a few such arrays fit a core's cache
-DEVICE_ELEMENTS = 2**22  # a GPU wants large launches
-
-
-def block_elements(xp: Any) -> int:
-    """Size of a block for this namespace."""
-    return ELEMENTS if xp is np else DEVICE_ELEMENTS
+    return compare(claim, z, square, 0, none, xp, telling_first=True)
