@@ -21,6 +21,7 @@ import numpy as np
 
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.cell import CANDIDATE, FORGET, INPUT, OUTPUT, Step
+from lstm_gpu.tiles import tiles
 
 Array = Any
 
@@ -37,7 +38,7 @@ SLACK = 1 + 2.0**-14
 _FUNCTION_UNITS = 2 * FUNCTION_ULP  # an ulp is at most two unit roundoffs, relatively
 # 1/(1 + e^{-z}): e^{-z} has _FUNCTION_UNITS, the sum and the quotient one each; the branch
 # q/(1 + q) of the complex form has them twice.
-_SIGMOID_UNITS = 2 * _FUNCTION_UNITS + 4
+SIGMOID_UNITS = 2 * _FUNCTION_UNITS + 4
 _PRODUCT_UNITS = 16  # roundings between the factors of an entry and the entry: at most 12
 
 
@@ -145,9 +146,8 @@ def unit_majorants(c_prev: Array, order: int) -> dict[str, Majorant]:
     c_prev (sets, n) holds |c_{t-1}|. In step direction e_j the slopes in row k are U_g[k, j], so
     |∂^r h[k]/∂h[j]^r| <= K_r[k] · max_g |U_g[k, j]|^r with K = the returned orders.
     """
-    zero = 0.0 * c_prev
-    previous = Majorant((c_prev, *([zero] * order)))
-    return step_majorants(line(order, 1.0 + zero), previous)
+    previous = Majorant((c_prev, *([0.0] * order)))
+    return step_majorants(line(order), previous)
 
 
 # --- Round-off: errors of the values, the factors and the Jacobian entries ----------------------
@@ -194,7 +194,7 @@ def preactivation_error(sets: Any, h_size: Array, h_error: Array | None = None) 
     u = unit_roundoff(sets.U.dtype)
     reach = _matvec(xp, sets.W, sets.x) + _matvec(xp, sets.U, h_size)
     if sets.b is not None:
-        reach = reach + xp.abs(sets.b).astype(xp.float64)
+        reach = reach + xp.abs(sets.b).astype(xp.float64, copy=False)
     error = gamma(2 * (n + m) + 4, u) * reach
     if h_error is not None:
         error = error + (1 + gamma(2 * (n + m) + 4, u)) * _matvec(xp, sets.U, h_error)
@@ -204,10 +204,15 @@ def preactivation_error(sets: Any, h_size: Array, h_error: Array | None = None) 
 def _matvec(xp: Any, matrices: Array, vector: Array) -> Array:
     """|A| |v| per gate, float64; A (sets, 4, n, k), v (sets, k).
 
-    The product runs in the dtype of A, whose rounding SLACK covers.
+    The product runs in the dtype of A, whose rounding SLACK covers; |A| exists a tile at a time.
     """
-    size = xp.abs(vector).astype(matrices.dtype)
-    return xp.matmul(xp.abs(matrices), size[:, None, :, None])[..., 0].astype(xp.float64)
+    sets, gates, n, k = matrices.shape
+    size = xp.abs(vector).astype(matrices.dtype)[..., None]
+    flat = matrices.reshape(sets, gates * n, k)
+    product = xp.empty((sets, gates * n, 1), matrices.dtype)
+    for s, rows in tiles(sets, gates * n, k, xp):
+        product[s, rows] = xp.matmul(xp.abs(flat[s, rows]), size[s])
+    return product.reshape(sets, gates, n).astype(xp.float64, copy=False)
 
 
 def _sigmoid_slope(xp: Any, z: Array) -> Array:
@@ -252,21 +257,21 @@ def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0
     """
     xp = namespace_of(step.h)
     u = unit_roundoff(step.h.dtype)
-    z = step.z.real.astype(xp.float64)
+    z = step.z.real.astype(xp.float64, copy=False)
     value = {
-        name: xp.abs(getattr(step, attribute).real.astype(xp.float64))
+        name: xp.abs(getattr(step, attribute).real.astype(xp.float64, copy=False))
         for name, attribute in (("i", "i"), ("f", "f"), ("u", "u"), ("o", "o"), ("t", "tanh_c"))
     }
     slopes, reach, error = {}, {}, {}
     for name, gate in (("i", INPUT), ("f", FORGET), ("o", OUTPUT)):
         slopes[name + "'"] = _sigmoid_slope(xp, z[:, gate])
         reach[name + "'"] = _shift(xp, dz[:, gate])
-        error[name] = slopes[name + "'"] * reach[name + "'"] + _SIGMOID_UNITS * u * value[name]
+        error[name] = slopes[name + "'"] * reach[name + "'"] + SIGMOID_UNITS * u * value[name]
     slopes["u'"] = _tanh_slope(xp, z[:, CANDIDATE])
     reach["u'"] = _shift(xp, 2 * dz[:, CANDIDATE])
     error["u"] = slopes["u'"] * reach["u'"] / 2 + COMPLEX_UNITS * u * value["u"]
 
-    c_size = xp.abs(c_prev).astype(xp.float64)
+    c_size = xp.abs(c_prev).astype(xp.float64, copy=False)
     kept, added = value["f"] * c_size, value["i"] * value["u"]
     error["c"] = (
         error["f"] * (c_size + c_error)
@@ -275,7 +280,7 @@ def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0
         + value["i"] * error["u"]
         + gamma(4, u) * (kept + added)
     )
-    c = step.c.real.astype(xp.float64)
+    c = step.c.real.astype(xp.float64, copy=False)
     slopes["t'"] = _tanh_slope(xp, c)
     reach["t'"] = _shift(xp, 2 * error["c"])
     error["t"] = slopes["t'"] * reach["t'"] / 2 + COMPLEX_UNITS * u * value["t"]
@@ -352,7 +357,7 @@ def evaluation_errors(
     `step_errors` this holds at every point of a difference's step: Lipschitz constants 1/4 and
     1, |f|, |i|, |o|, |u|, |tanh| <= 1.
     """
-    sigma = dz * sigmoid_sup_norms(1)[1] + _SIGMOID_UNITS * u
+    sigma = dz * sigmoid_sup_norms(1)[1] + SIGMOID_UNITS * u
     candidate = dz + COMPLEX_UNITS * u
     cell = sigma * (c_size + c_error) + c_error + sigma * (1 + candidate) + candidate
     cell = cell + gamma(4, u) * (c_size + c_error + 1)

@@ -22,9 +22,9 @@ from lstm_gpu.weights import Case, digest, draw, words_per_set
 
 Progress = Callable[[int, int], None] | None
 
-# Entries (sets × n × n) of a block: an array of them is 256 KiB in float64, so that the few that
-# an operation touches stay in a core's second-level cache.
-_BLOCK_ENTRIES = 2**15
+# Entries (sets × n × n) of a block: enough of them to pay for the calls on arrays (sets, n), and
+# 1 MiB per array in float64. What makes many passes works on tiles of a block.
+_BLOCK_ENTRIES = 2**17
 _EXACT_WITH = "float64"  # the survey whose job also proves D5 in exact arithmetic
 _LADDER_CONTRAST = "off_by_1_percent"  # the wrong formula that the ladder shows beside the right
 
@@ -56,6 +56,7 @@ def check_shard(
     and, in the shard that holds index 0, the ladder of steps.
     """
     xp = backends.select(backend)
+    backends.keep_freed_memory()
     tally = Tally()
     sha256 = None
     size = block_size(case)

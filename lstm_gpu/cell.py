@@ -48,8 +48,9 @@ def sigmoid(z: Array) -> Array:
         negative = z.real < 0
         q = xp.exp(xp.where(negative, z, -z))
         return xp.where(negative, q, xp.ones_like(q)) / (1 + q)
+    q = xp.negative(z)
     with np.errstate(over="ignore"):
-        q = xp.exp(-z)
+        q = xp.exp(q, out=q)
     q += 1
     return xp.divide(1, q, out=q)
 
@@ -67,12 +68,20 @@ def preactivation(W: Array, U: Array, x: Array, h: Array, b: Array | None = None
     (sets, 4, n), or (sets, 4, points, n)
     """
     xp = namespace_of(U)
-    driven = xp.matmul(W, x[:, None, :, None])[..., 0]
+    driven = _times_vector(W, x)
     if b is not None:
         driven = driven + b
     if h.ndim == 2:
-        return driven + xp.matmul(U, h[:, None, :, None])[..., 0]
+        return driven + _times_vector(U, h)
     return driven[:, :, None, :] + xp.matmul(h[:, None], xp.swapaxes(U, 2, 3))
+
+
+def _times_vector(matrices: Array, vector: Array) -> Array:
+    """A_g v for the four gates (sets, 4, n), one product per weight set: A (sets, 4, n, k)."""
+    xp = namespace_of(matrices)
+    sets, gates, n, k = matrices.shape
+    product = xp.matmul(matrices.reshape(sets, gates * n, k), vector[:, :, None])
+    return product.reshape(sets, gates, n)
 
 
 def activate(z: Array, c_prev: Array) -> Step:

@@ -200,9 +200,9 @@ def summarise(comparison: Comparison, start: int) -> Record:
         ratio = error / bound
         if not bool(bound.min() > 0):  # a zero bound (or a NaN): 0/0 is no error
             ratio[error == 0] = 0
-        where = ratio.argmax(axis=1)  # a NaN is the largest to argmax
-        largest = xp.take_along_axis(ratio, where[:, None], axis=1)[:, 0]
-        decided = xp.isfinite(error.max(axis=1)) & xp.isfinite(bound.max(axis=1))
+        largest = ratio.max(axis=1)  # of a NaN and a number: NaN
+        reach = (error + bound).max(axis=1)
+        decided = xp.isfinite(reach)
         refuted = decided & (largest > 1)
 
     decided_h, largest_h = to_host(decided), to_host(largest).astype(np.float64)
@@ -221,11 +221,10 @@ def summarise(comparison: Comparison, start: int) -> Record:
     if not comparison.mutant:
         decisive = decided & (xp.abs(measured) > bound).any(axis=1)
         record.decisive_sets = int(decisive.sum())
-        detectable = to_host((error + bound).max(axis=1))
-        record.smallest_detectable = float(detectable[decided_h].min())
+        record.smallest_detectable = float(to_host(reach)[decided_h].min())
     record.histogram = _histogram(largest_h[decided_h])
     s = int(np.argmax(np.where(decided_h, largest_h, -1.0)))
-    entry = int(where[s])
+    entry = int(ratio[s].argmax())
     record.worst = {
         "ratio": float(largest_h[s]),
         "error": float(error[s, entry]),

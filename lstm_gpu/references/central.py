@@ -19,6 +19,7 @@ from typing import Any
 from lstm_gpu import bounds
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.cell import CANDIDATE, FORGET, INPUT, OUTPUT, Step, sigmoid
+from lstm_gpu.tiles import maximum, tiles
 
 Array = Any
 
@@ -80,13 +81,13 @@ def differences(
     unit = bounds.unit_majorants(c_size, 3)
 
     # One addition per point rounds relatively to the preactivation there, |z^| + r <= |z^| + 1.
-    local = u * (xp.abs(base.z).max(axis=1).astype(xp.float64) + 1)
+    local = u * (maximum(xp.abs(base.z)).astype(xp.float64) + 1)
     delta = bounds.evaluation_errors(c_size, local, u)
     best = (3 * delta["h"].max(axis=1) / unit["h"].orders[3].max(axis=1)) ** (1 / 3)
     radius = xp.minimum(best, 1.0)
     step = step_sizes(sets.U, radius)
 
-    dz_row = dz.max(axis=1)
+    dz_row = maximum(dz)
     r = radius[:, None]
     noise = {}
     for q in quantities:
@@ -102,7 +103,8 @@ def step_sizes(U: Array, radius: Array) -> Array:
     A zero column, which changes nothing, gets s_j = 1.
     """
     xp = namespace_of(U)
-    largest = xp.maximum(U.max(axis=(1, 2)), -U.min(axis=(1, 2))).astype(xp.float64)
+    sets, gates, n, _ = U.shape
+    largest = maximum(xp.abs(U).reshape(sets, gates * n, n)).astype(xp.float64)
     ratio = xp.where(largest > 0, radius[:, None] / xp.where(largest > 0, largest, 1), 1.0)
     _, exponent = xp.frexp(ratio)  # ratio = m 2^exponent with 1/2 <= m < 1
     exponent = xp.clip(exponent - 1, -60, 60)
@@ -110,46 +112,57 @@ def step_sizes(U: Array, radius: Array) -> Array:
 
 
 def _evaluate(sets: Any, base: Step, step: Array, quantities: tuple[str, ...]) -> dict[str, Array]:
-    """The forward function at z^ ± s_j U e_j, both points, and their differences.
-
-    In place, gate by gate: at most eight arrays (2, sets, n, n) live at once.
-    """
+    """Evaluate the forward function at z^ ± s_j U e_j and subtract, tile by tile."""
     xp = namespace_of(base.h)
-    pair = (2, *sets.U[:, 0].shape)
+    size, n = base.h.shape
+    derivatives = {q: xp.empty((size, n, n), base.h.dtype) for q in quantities}
+    for s, k in tiles(size, n, n, xp):
+        _evaluate_rows(
+            sets.U[s, :, k],
+            base.z[s, :, k],
+            sets.c_prev[s, k],
+            step[s],
+            {q: derivative[s, k] for q, derivative in derivatives.items()},
+        )
+    return derivatives
+
+
+def _evaluate_rows(U: Array, z: Array, c_prev: Array, step: Array, out: dict[str, Array]) -> None:
+    """Write some rows of the differences to `out`: U (sets, 4, rows, n), z (sets, 4, rows).
+
+    In place, gate by gate: at most four arrays (2, sets, rows, n), one for each point, live at
+    once.
+    """
+    xp = namespace_of(U)
+    pair = (2, *U[:, 0].shape)
     span = 1 / (2 * step)[:, None, :]
 
     def points(gate: int) -> Array:
-        z = xp.empty(pair, base.h.dtype)
-        change = sets.U[:, gate] * step[:, None, :]
-        centre = base.z[:, gate, :, None]
-        xp.add(centre, change, out=z[0])
-        xp.subtract(centre, change, out=z[1])
-        return z
+        at = xp.empty(pair, U.dtype)
+        change = U[:, gate] * step[:, None, :]
+        centre = z[:, gate, :, None]
+        xp.add(centre, change, out=at[0])
+        xp.subtract(centre, change, out=at[1])
+        return at
 
-    def derivative(values: Array) -> Array:
-        change = values[0] - values[1]
-        change *= span
-        return change
+    def write(quantity: str, values: Array) -> None:
+        if quantity in out:
+            change = xp.subtract(values[0], values[1], out=out[quantity])
+            change *= span
 
-    derivatives = {}
     c = sigmoid(points(FORGET))
-    if "f" in quantities:
-        derivatives["f"] = derivative(c)
-    c *= sets.c_prev[:, :, None]
+    write("f", c)
+    c *= c_prev[:, :, None]
     added = sigmoid(points(INPUT))
     candidate = points(CANDIDATE)
     added *= xp.tanh(candidate, out=candidate)
     c += added
     tanh_c = xp.tanh(c, out=c)
-    if "tanh_c" in quantities:
-        derivatives["tanh_c"] = derivative(tanh_c)
+    write("tanh_c", tanh_c)
     o = sigmoid(points(OUTPUT))
-    if "o" in quantities:
-        derivatives["o"] = derivative(o)
-    if "h" in quantities:
-        tanh_c *= o
-        derivatives["h"] = derivative(tanh_c)
-    return derivatives
+    write("o", o)
+    tanh_c *= o
+    write("h", tanh_c)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ _ZERO_ROWS = 0.25  # share of rows of `sparse` that are zero as a whole
 
 
 def _symmetric(r: np.ndarray, limit: float) -> np.ndarray:
-    return limit * (2 * r - 1)
+    w = r - 0.5
+    w *= 2 * limit
+    return w
 
 
 def _matrix(r: np.ndarray, rows: int, columns: int) -> np.ndarray:

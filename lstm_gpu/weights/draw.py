@@ -66,10 +66,8 @@ def draw(case: Case, seed: int, start: int, stop: int, xp: Any = np) -> WeightSe
     x, y, c_prev, o_prev = states.draw_state(r[:, end:], n, m, case.regime)
 
     dtype = np.dtype(case.dtype)
-    o_prev = o_prev.astype(dtype)
-    h_prev = o_prev * y.astype(dtype)
-    host = (W.astype(dtype), U.astype(dtype), x.astype(dtype), h_prev, c_prev.astype(dtype), o_prev)
-    return WeightSets(*(xp.asarray(array) for array in host))
+    W, U, x, y, c_prev, o_prev = (a.astype(dtype, copy=False) for a in (W, U, x, y, c_prev, o_prev))
+    return WeightSets(*(xp.asarray(array) for array in (W, U, x, o_prev * y, c_prev, o_prev)))
 
 
 def digest(sets: WeightSets, sha256: "hashlib._Hash | None" = None) -> "hashlib._Hash":

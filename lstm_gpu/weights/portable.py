@@ -17,7 +17,8 @@ def _atanh_series(t: np.ndarray) -> np.ndarray:
     square = t * t
     total = np.full_like(t, 1.0 / (2 * _TERMS - 1))
     for k in range(_TERMS - 2, -1, -1):
-        total = total * square + 1.0 / (2 * k + 1)
+        total *= square
+        total += 1.0 / (2 * k + 1)
     return t * total
 
 
@@ -70,8 +71,10 @@ def _quotient(
     """Evaluate numerator(r) / denominator(r) by Horner's rule."""
     numerator, denominator = (np.full_like(r, c[0]) for c in coefficients)
     for a, b in zip(coefficients[0][1:], coefficients[1][1:], strict=True):
-        numerator = numerator * r + a
-        denominator = denominator * r + b
+        numerator *= r
+        numerator += a
+        denominator *= r
+        denominator += b
     return numerator / denominator
 
 

@@ -1,0 +1,51 @@
+# The workflow's front door. `snakemake` here does the main job; `snakemake --list` names its parts.
+# What is computed: config/config.yaml. How it runs: profiles/default.
+# Results go to results/ in the working directory; `snakemake -d DIR` uses another one.
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+from snakemake.logging import logger
+from snakemake.utils import Paramspace, min_version
+
+min_version("9.27")
+
+sys.path.insert(0, workflow.basedir)  # the checkout's own package, installed or not
+
+from lstm_gpu import backend, configuration
+from lstm_gpu.errors import InputError
+from lstm_gpu.progress import WorkflowProgress
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/check.smk"
+include: "workflow/rules/align.smk"
+include: "workflow/rules/sigmoid.smk"
+include: "workflow/rules/aggregate.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    aggregate,
+    figures,
+    page,
+
+
+onstart:
+    WorkflowProgress().attach(logger, workflow.output_settings.quiet)
+
+
+rule all:
+    default_target: True
+    input:
+        TABLES,
+        FIGURES,
+        "results/report.html",

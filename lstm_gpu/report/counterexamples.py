@@ -1,0 +1,92 @@
+"""For every refuted reading, one weight set and entry that anyone can recompute from the seed."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lstm_gpu import campaign, files
+from lstm_gpu.report.verdicts import REFUTED, Finding
+from lstm_gpu.weights.case import Case
+
+FOLDER = "counterexamples"
+VALUES = ("claimed", "measured", "error", "bound")
+
+
+def choose(findings: list[Finding]) -> Finding | None:
+    """The refuting case that is easiest to check by hand.
+
+    Smallest n first, then an unsaturated state and float64, then the largest error over bound.
+    """
+    refuting = [f for f in findings if f.verdict == REFUTED and f.worst is not None]
+    if not refuting:
+        return None
+    return min(refuting, key=_effort)
+
+
+def _effort(finding: Finding) -> tuple[int, bool, bool, float]:
+    assert finding.worst is not None
+    case, ratio = finding.case, finding.worst["ratio"]
+    if case is None:
+        return 0, False, False, -ratio
+    return case.hidden_size, case.regime != "generic", case.dtype != "float64", -ratio
+
+
+def path_of(claim: str, reading: str) -> str:
+    """Path of a reading's counterexample, relative to the results."""
+    return f"{FOLDER}/{claim}__{reading}.json"
+
+
+def content(
+    claim: str, reading: str, finding: Finding, config: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the file holds: all that a replay needs, and what it will find.
+
+    Numbers stand as decimals, which give the same bits back, and in hexadecimal under `hex`;
+    an error over a bound of zero has no ratio (None).
+    """
+    assert finding.worst is not None
+    worst = finding.worst
+    key = (claim, reading, "", finding.reference)
+    where = dict(zip(("claim", "reading", "mutant", "reference"), key, strict=True))
+    where |= {"entry": worst["entry"]}
+    if finding.case is None:  # a proof: exact fractions, as text
+        return where | campaign.examine(key, worst["entry"])
+    weight_set = {
+        "seed": config["seed"],
+        "index": worst["index"],
+        "directions": config["sphere"]["directions"],
+        "backend": config["backend"],
+    }
+    found = campaign.examine(key, worst["entry"], case=finding.case, **weight_set)
+    ratio = found["error"] / found["bound"] if found["bound"] > 0 else math.inf
+    return {
+        **where,
+        **weight_set,
+        "case": finding.case.as_dict(),
+        **found,
+        "ratio": ratio if math.isfinite(ratio) else None,
+        "hex": {name: float(found[name]).hex() for name in VALUES},
+    }
+
+
+def write(
+    findings: Mapping[tuple[str, str], list[Finding]], config: Mapping[str, Any], folder: Path
+) -> dict[tuple[str, str], tuple[str, Case | None]]:
+    """Write the counterexamples into `folder`/counterexamples.
+
+    Returns
+    -------
+    (claim, reading) -> path relative to `folder`, and the case that it is of
+    """
+    (folder / FOLDER).mkdir()
+    written = {}
+    for (claim, reading), of_cases in findings.items():
+        chosen = choose(of_cases)
+        if chosen is not None:
+            path = path_of(claim, reading)
+            files.write_json(
+                folder / path, "counterexample", content(claim, reading, chosen, config)
+            )
+            written[claim, reading] = (path, chosen.case)
+    return written

@@ -1,0 +1,134 @@
+"""The kill matrix: which wrong formula was caught at which hidden size."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from lstm_gpu.claims.registry import CLAIMS
+from lstm_gpu.report import style
+from lstm_gpu.report.style import OUTCOME_COLOURS, QUIET
+from lstm_gpu.report.verdicts import CAUGHT, EQUIVALENT, MISSED
+
+CAPTION = (
+    "Each cell: one wrong formula on the weight sets of one hidden size n, left half float64, "
+    "right half float32. Equivalent: the slip changes nothing there (as a transpose at n = 1); "
+    "blank: it does not exist there (another row at n = 1). Sigma' is proved, whatever n."
+)
+SOME = "in some"  # distributions, not in all
+_COLOURS = {**OUTCOME_COLOURS, SOME: style.SKY}
+_MARKS = {CAUGHT: "", SOME: "", EQUIVALENT: "=", MISSED: "✗"}
+
+
+def draw(results: Path) -> Figure:
+    """Mutants by claim down, hidden sizes across, in as many columns as keep it on a page."""
+    table = style.table(results, "mutants.csv")
+    if table.empty:
+        return style.nothing("No wrong formula was tried", "This run says nothing of its power.")
+    sizes = sorted(int(n) for n in table["hidden_size"].dropna().unique())
+    groups = []
+    for claim in CLAIMS:
+        names = list(dict.fromkeys(table.loc[table["claim"] == claim.id, "mutant"]))
+        if names:
+            groups.append((f"{claim.number}  {claim.title}", claim.id, names))
+    columns = _columns(groups, 2 if sum(len(names) for *_, names in groups) > 24 else 1)
+    height = max(sum(len(names) + 1.6 for *_, names in column) for column in columns)
+    fig = style.figure(title(table), CAPTION, 1.9 + 0.2 * height)
+    grid = fig.add_gridspec(2, len(columns), height_ratios=(1, height))
+    key = fig.add_subplot(grid[0, :])
+    key.axis("off")
+    axes = [fig.add_subplot(grid[1, k]) for k in range(len(columns))]
+    outcomes = [
+        _panel(ax, table, column, sizes, height) for ax, column in zip(axes, columns, strict=True)
+    ]
+    present = set().union(*outcomes)
+    legend = {
+        CAUGHT: "caught in every distribution",
+        SOME: "caught in some distributions",
+        MISSED: "✗ missed",
+        EQUIVALENT: "= equivalent there",
+    }
+    handles = [
+        Patch(facecolor=_COLOURS[k], label=name) for k, name in legend.items() if k in present
+    ]
+    key.legend(handles=handles, loc="center left", ncols=4, fontsize=9, borderaxespad=0)
+    return fig
+
+
+def title(table: pd.DataFrame) -> str:
+    """How many mutants were caught somewhere, and which never."""
+    caught = table.groupby(["claim", "mutant"])["caught"].agg(lambda c: (c == CAUGHT).any())
+    if caught.all():
+        return f"Every one of {style.plural(len(caught), 'wrong formula')} is caught"
+    missed = ", ".join(style.words(name) for _, name in caught[~caught].index[:4])
+    more = ", …" if (~caught).sum() > 4 else ""
+    return f"{int(caught.sum())} of {len(caught)} wrong formulas are caught; not: {missed}{more}"
+
+
+def _columns(groups: list, count: int) -> list[list]:
+    """Deal the groups, in order, into columns of about equal length."""
+    if count == 1:
+        return [groups]
+    weights = [len(names) + 1.6 for *_, names in groups]
+    cut = min(range(1, len(groups) + 1), key=lambda k: max(sum(weights[:k]), sum(weights[k:])))
+    return [column for column in (groups[:cut], groups[cut:]) if column]
+
+
+def _panel(
+    ax: Axes, table: pd.DataFrame, groups: list, sizes: list[int], height: float
+) -> set[str]:
+    """Draw one column of the matrix; returns the outcomes in it."""
+    across = max(len(sizes), 4)
+    left = -0.95 * across  # room for the names
+    y, outcomes = 1.0, set()
+    for k, n in enumerate(sizes):
+        ax.text(k + 0.5, 0.6, f"{n}", ha="center", fontsize=8.5)
+    ax.text(-0.15, 0.6, "n =", ha="right", fontsize=8.5)
+    for heading, claim, names in groups:
+        ax.text(left, y + 0.6, heading, fontweight="bold", fontsize=9, va="center")
+        y += 1.2
+        for name in names:
+            rows = table[(table["claim"] == claim) & (table["mutant"] == name)]
+            ax.text(-0.15, y + 0.5, style.words(name), ha="right", va="center", fontsize=8.5)
+            outcomes |= _cells(ax, y, rows, sizes, across)
+            y += 1
+        y += 0.4
+    ax.set(xlim=(left, across), ylim=(height + 1, 0))
+    ax.axis("off")
+    return outcomes
+
+
+def _cells(ax: Axes, y: float, rows: pd.DataFrame, sizes: list[int], across: int) -> set[str]:
+    proved = rows[rows["hidden_size"].isna()]
+    if not proved.empty:
+        return {_cell(ax, 0, y, len(sizes) or across, proved)}
+    found = set()
+    for k, n in enumerate(sizes):
+        for half, dtype in enumerate(("float64", "float32")):
+            here = rows[(rows["hidden_size"] == n) & (rows["dtype"] == dtype)]
+            if not here.empty:
+                found.add(_cell(ax, k + half / 2, y, 0.5, here))
+    return found
+
+
+def outcome(rows: pd.DataFrame) -> str:
+    """Of the rows of one cell (its distributions): caught, in some, missed or equivalent."""
+    found = set(rows["caught"])
+    if CAUGHT in found:
+        return SOME if MISSED in found else CAUGHT
+    return MISSED if MISSED in found else EQUIVALENT
+
+
+def _cell(ax: Axes, x: float, y: float, width: float, rows: pd.DataFrame) -> str:
+    shown = outcome(rows)
+    box = Rectangle((x + 0.02, y + 0.07), width - 0.04, 0.86, linewidth=0)
+    box.set_facecolor(_COLOURS[shown])
+    ax.add_patch(box)
+    if _MARKS[shown]:
+        ax.text(
+            x + width / 2, y + 0.53, _MARKS[shown], ha="center", va="center", fontsize=7.5,
+            color="white" if shown == MISSED else QUIET,
+        )  # fmt: skip
+    return shown

@@ -1,0 +1,186 @@
+"""The report's page: one HTML file that opens from disk, verdicts first, with no network."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from lstm_gpu import files
+from lstm_gpu.errors import InputError
+from lstm_gpu.report import findings, style
+from lstm_gpu.report.mathml import typeset
+from lstm_gpu.report.verdicts import REFUTED, readings
+
+SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
+# figure -> heading, what it is a picture of (for those who cannot see it), table with its data
+FIGURES = {
+    "error_over_bound": (
+        "Error over bound",
+        "Strip plot: for every claim and reading, the largest error over bound of each case on a "
+        "logarithmic axis, with a line at 1.",
+        "cases.csv",
+    ),
+    "ladder": (
+        "The step ladder",
+        "Log-log plot of the gap between formula and finite differences against the step, for "
+        "central differences, Richardson's and a wrong formula, with bounds and slopes.",
+        "ladder.csv",
+    ),
+    "worst_entry": (
+        "Where the largest error sits",
+        "Two heat maps of one Jacobian: absolute error and error over bound of every entry, the "
+        "worst entry ringed.",
+        "worst_entry.json",
+    ),
+    "mutants": (
+        "Kill matrix",
+        "Matrix of wrong formulas by hidden size and dtype, coloured by whether each was caught.",
+        "mutants.csv",
+    ),
+    "alignment": (
+        "Best of many directions",
+        "Best cosine of random directions against hidden size with the exact law's band, and the "
+        "distribution of its place in that law against the uniform.",
+        "alignment.csv",
+    ),
+    "sigmoid": (
+        "Error of each form of σ′",
+        "Error in ulp of six forms of the sigmoid's derivative over z, one panel per format.",
+        "sigmoid.csv",
+    ),
+}
+EVIDENCE = {  # claim -> the figures that show it
+    "hidden_jacobian": ("error_over_bound", "ladder", "worst_entry"),
+    "sigmoid_derivative": ("sigmoid",),
+    "forget_gate_argmax": ("alignment", "error_over_bound"),
+    "forget_gate_maximum": ("alignment", "error_over_bound"),
+    "input_irrelevance": ("alignment", "error_over_bound"),
+}
+TABLES = (
+    "verdicts.csv",
+    "cases.csv",
+    "mutants.csv",
+    "alignment.csv",
+    "sigmoid.csv",
+    "ladder.csv",
+    "manifest.json",
+)
+
+
+def write(results: Path) -> None:
+    """Write `report.html` into `results`, from its tables, figures and counterexamples.
+
+    Raises
+    ------
+    InputError
+        A table, figure or counterexample is missing or damaged, or the page cannot be written.
+    """
+    results = Path(results)
+    files.write_text(results / "report.html", render(context(results)))
+
+
+def render(values: dict[str, Any]) -> str:
+    """Fill the template. Every value is escaped, but the typeset formulas of the registry."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        number=style.number, words=style.words, typeset=typeset, full=findings.decimal
+    )
+    return environment.get_template("page.html.j2").render(values)
+
+
+def context(results: Path) -> dict[str, Any]:
+    """Everything that the template shows."""
+    verdicts = style.table(results, "verdicts.csv")
+    cases = style.table(results, "cases.csv")
+    mutants = style.table(results, "mutants.csv")
+    manifest = files.read_json(results / "manifest.json", "manifest")
+    alignment = style.table(results, "alignment.csv")
+    expected = {(claim.id, reading.name): reading.expected for claim, reading in readings()}
+    return {
+        "summary": findings.summary(verdicts, alignment, expected),
+        "alarm": bool(findings.unexpected(verdicts, expected)),
+        "claims": _claims(results, verdicts, cases),
+        "undecided": findings.undecided(cases),
+        "survivors": findings.survivors(mutants),
+        "missed_places": findings.missed_places(mutants),
+        "narrowest": findings.narrowest(mutants),
+        "figures": {
+            name: {"title": title, "alt": alt, "data": data, "uri": _picture(results, name)}
+            for name, (title, alt, data) in FIGURES.items()
+        },
+        "ladders": findings.ladders(style.table(results, "ladder.csv")),
+        "sphere": findings.sphere(alignment),
+        "sigmoid": findings.sigmoid(style.table(results, "sigmoid.csv")),
+        "manifest": manifest,
+        "tables": TABLES,
+        "symbols": SYMBOLS,
+        "titles": {name: title for name, (title, *_) in FIGURES.items()},
+        "folder": results.resolve().name,
+    }
+
+
+def _claims(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dict[str, Any]]:
+    """The verdicts by claim, in the registry's order; a row the registry lacks is left out."""
+    detectable = findings.detectable(cases)
+    counts = findings.tally_of_cases(cases)
+    against = findings.closest_reference(cases)
+    rows = {(row["claim"], row["reading"]): row for row in verdicts.to_dict("records")}
+    claims: dict[str, dict[str, Any]] = {}
+    for claim, reading in readings():
+        row = rows.get((claim.id, reading.name))
+        if row is None:
+            continue
+        key = (claim.id, reading.name)
+        group = claims.setdefault(claim.id, {"claim": claim, "rows": []})
+        group["rows"].append(
+            {
+                **row,
+                "latex": reading.latex,
+                "expected": reading.expected,
+                "rival": reading.rival,
+                "ratio": _ratio(row["error_over_bound"]),
+                "against": against.get(key, ""),
+                "as_expected": reading.expected == row["verdict"],
+                "detectable": detectable.get(key, "nothing"),
+                "counts": counts.get(key, "in no case"),
+                "figures": EVIDENCE.get(claim.id, ("error_over_bound",)),
+                "example": _example(results, row),
+            }
+        )
+    return list(claims.values())
+
+
+def _ratio(value: float) -> str:
+    """Error over bound; far beyond the bound its size says nothing any more."""
+    if value > 1e9:
+        return f"> 10{style.superscript(9)}"
+    return "0.99…" if 0.99 <= value < 1 else style.number(value)
+
+
+def _example(results: Path, row: dict[str, Any]) -> dict[str, Any] | None:
+    """The counterexample of a refuted reading."""
+    if row["verdict"] != REFUTED or not isinstance(row["counterexample"], str):
+        return None
+    path = row["counterexample"]
+    return {"path": path, **files.read_json(results / path, "counterexample")}
+
+
+def _picture(results: Path, name: str) -> str:
+    """A figure as a data URI: an <img> keeps its ids and styles away from the page's."""
+    path = results / "figures" / f"{name}.svg"
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"`{path}` does not exist. Draw the figures first.") from error
+    except OSError as error:
+        raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
+    return "data:image/svg+xml;base64," + base64.b64encode(data).decode("ascii")

@@ -1,0 +1,210 @@
+"""The shards of a run, read, checked against the configuration and merged.
+
+A table over a run is only worth reading when every weight set is in it exactly once. So a shard
+that is missing, there twice, of another run or damaged is refused here, before anything is
+written.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lstm_gpu import configuration, files
+from lstm_gpu.claims.registry import CLAIMS
+from lstm_gpu.claims.sigmoid_regions import Format, shares
+from lstm_gpu.errors import InputError
+from lstm_gpu.sphere.summary import merge_summaries
+from lstm_gpu.tally import Tally
+from lstm_gpu.weights.case import Case
+
+FORMATS = ("float16", "float32", "float64")
+_KIND = re.compile(rb'"format"\s*:\s*"lstm_gpu (check|align|sigmoid)"')
+_PEEK = 4096  # bytes: the header stands first in a file
+
+
+@dataclass
+class Evidence:
+    """All that a run has found, merged.
+
+    Attributes
+    ----------
+    config : the configuration
+    cases : the cases in the configuration's order
+    tallies : per case, the records of the checks and of the sphere search
+    proofs : the records of sigma' in exact arithmetic, which belong to no case
+    ladders : per case, the step ladders of its weight set 0
+    searches : per case, the statistics of the sphere search
+    surveys : per floating-point format, the survey of the forms of sigma'
+    digests : per case, the combined digest of its drawn weights
+    devices : (backend, device) of every kind of machine that computed, sorted
+    counts : how many shards of each kind
+    """
+
+    config: Mapping[str, Any]
+    cases: list[Case]
+    tallies: dict[Case, Tally] = field(default_factory=dict)
+    proofs: Tally = field(default_factory=Tally)
+    ladders: dict[Case, list[dict[str, Any]]] = field(default_factory=dict)
+    searches: dict[Case, dict[str, Any]] = field(default_factory=dict)
+    surveys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    digests: dict[Case, str] = field(default_factory=dict)
+    devices: list[tuple[str, str]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
+    """Read and merge the shards of one run.
+
+    Memory: one shard at a time besides the merged tallies.
+
+    Raises
+    ------
+    InputError
+        A shard is unreadable, damaged, of another seed or experiment; weight sets are missing
+        or there twice; a format of sigma' is missing or there twice.
+    """
+    evidence = Evidence(config, configuration.case_table(config))
+    ranges: dict[tuple[str, Case], list[tuple[int, int, Path]]] = {}
+    drawn: dict[Case, list[tuple[int, int, str]]] = {}
+    searched: dict[Case, list[tuple[int, dict[str, Any]]]] = {}
+    devices: set[tuple[str, str]] = set()
+    for path in sorted(set(map(Path, paths))):
+        kind = kind_of(path)
+        content = files.read_json(path, kind)
+        try:
+            if kind == "sigmoid":
+                _add_survey(evidence, content, path)
+            else:
+                case, start, stop = _identify(evidence, content, path)
+                ranges.setdefault((kind, case), []).append((start, stop, path))
+                tally = _records(content, path)
+                evidence.tallies.setdefault(case, Tally()).merge(tally)
+                if kind == "align":
+                    searched.setdefault(case, []).append((start, content["search"]))
+                else:
+                    drawn.setdefault(case, []).append((start, stop, content["weights_digest"]))
+                    evidence.ladders.setdefault(case, []).extend(content["ladder"])
+                devices.add((content["backend"], content["device"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(
+                f"`{path}` is not a complete shard ({type(error).__name__}: {error}). "
+                "Delete it and make it again with this version of lstm_gpu."
+            ) from error
+        evidence.counts[kind] = evidence.counts.get(kind, 0) + 1
+    wanted = {"check": config["weight_sets"], "align": config["sphere"]["weight_sets"]}
+    for kind, sets in wanted.items():
+        for case in evidence.cases:
+            _check_ranges(kind, case, ranges.get((kind, case), []), sets)
+    for name in FORMATS:
+        if name not in evidence.surveys:
+            raise InputError(f"the sigmoid shard of {name} is missing. {_REMEDY}")
+    for case in evidence.cases:
+        evidence.digests[case] = files.digest(sorted(drawn[case]))
+        in_order = sorted(searched[case], key=lambda part: part[0])
+        evidence.searches[case] = merge_summaries([summary for _, summary in in_order])
+    evidence.devices = sorted(devices)
+    return evidence
+
+
+_REMEDY = "Run the workflow again: it makes what is missing."
+
+
+def kind_of(path: Path) -> str:
+    """What a shard file says that it is: "check", "align" or "sigmoid"."""
+    try:
+        with path.open("rb") as file:
+            found = _KIND.search(file.read(_PEEK))
+    except FileNotFoundError as error:
+        raise InputError(f"the shard `{path}` is missing. {_REMEDY}") from error
+    except OSError as error:
+        raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
+    if found is None:
+        files.read_json(path, "check")  # says what is wrong with it
+        raise InputError(f"`{path}` must be a shard: a check, align or sigmoid file.")
+    return found[1].decode()
+
+
+def _identify(evidence: Evidence, content: dict[str, Any], path: Path) -> tuple[Case, int, int]:
+    case = Case.from_dict(content["case"])
+    seed = evidence.config["seed"]
+    if content["seed"] != seed:
+        raise InputError(
+            f"`{path}` has seed {content['seed']}, but this run has {seed}. "
+            "Delete it and run the workflow again."
+        )
+    directions = evidence.config["sphere"]["directions"]
+    if content.get("directions", directions) != directions:
+        raise InputError(
+            f"`{path}` searched {content['directions']} directions, but this run has "
+            f"{directions}. Delete it and run the workflow again."
+        )
+    if case not in evidence.cases:
+        raise InputError(
+            f"`{path}` is of case {case.name}, which the configuration does not have. "
+            "Delete it, or use the configuration it was made with."
+        )
+    return case, content["start"], content["stop"]
+
+
+def _add_survey(evidence: Evidence, content: dict[str, Any], path: Path) -> None:
+    name = content["dtype"]
+    if name not in FORMATS:
+        raise InputError(f"`{path}` surveys the unknown format {name!r}. Delete it.")
+    if name in evidence.surveys:
+        raise InputError(f"`{path}` surveys {name}, which another shard does too. Delete one.")
+    planned = planned_points(name, configuration.sigmoid_points(evidence.config, name))
+    if content["points"] != planned:
+        raise InputError(
+            f"`{path}` tried {content['points']} values of {name}, but this run plans {planned}. "
+            "Delete it and run the workflow again."
+        )
+    evidence.surveys[name] = {"rows": content["rows"], "curve": content["curve"]}
+    proofs = _records(content, path)
+    for key, record in proofs.records.items():
+        # The proofs are the same for every format: they count once, wherever they are found.
+        evidence.proofs.records.setdefault(key, record)
+
+
+def planned_points(name: str, points: int) -> int:
+    """How many values of a format the survey tries when asked for about `points`."""
+    layout = Format.of(name)
+    asked = 2 * layout.patterns if name == "float16" else points
+    plan = shares(layout, asked)
+    return sum(len(part) for strip, share in plan for part in strip.ranges(share))
+
+
+def _records(content: dict[str, Any], path: Path) -> Tally:
+    """The records of a shard; each must be of a claim and reading that the registry has."""
+    tally = Tally.from_list(content["records"])
+    known = {(claim.id, reading.name) for claim in CLAIMS for reading in claim.readings}
+    for claim, reading, *_ in tally.records:
+        if (claim, reading) not in known:
+            raise InputError(
+                f"`{path}` tries {claim}/{reading}, which this version does not know. "
+                "Delete it and run the workflow again."
+            )
+    return tally
+
+
+def _check_ranges(kind: str, case: Case, ranges: list[tuple[int, int, Path]], sets: int) -> None:
+    """Refuse ranges that do not cover 0 .. sets exactly once."""
+    where = f"{kind} shards of {case.name}"
+    end = 0
+    for start, stop, path in sorted(ranges, key=lambda part: part[:2]):
+        if start < end:
+            raise InputError(
+                f"the {where} overlap: `{path}` starts at weight set {start}, but those before "
+                f"{end} are there already. Delete the shards of an earlier `shard_size`."
+            )
+        if start > end:
+            raise InputError(f"the {where} lack weight sets {end} to {start}. {_REMEDY}")
+        if not start < stop <= sets:
+            raise InputError(
+                f"`{path}` ends at weight set {stop}, but the configuration has {sets}. "
+                "Delete it, or use the configuration it was made with."
+            )
+        end = stop
+    if end < sets:
+        raise InputError(f"the {where} lack weight sets {end} to {sets}. {_REMEDY}")

@@ -1,0 +1,280 @@
+"""The tables of a run: a pure function of its shards and its configuration.
+
+The same bytes every time: rows in the registry's and the configuration's order, floats in the
+shortest form that gives the same bits back, no path, date or timing.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lstm_gpu import campaign, files, mutants
+from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
+from lstm_gpu.claims.registry import CLAIMS
+from lstm_gpu.claims.sigmoid_events import EVENTS
+from lstm_gpu.report import counterexamples, manifest, verdicts
+from lstm_gpu.report.publish import staged
+from lstm_gpu.report.shards import FORMATS, Evidence, collect
+from lstm_gpu.report.verdicts import CASE_COLUMNS, VERDICT_COLUMNS, Finding
+from lstm_gpu.sphere.summary import alignment_row
+from lstm_gpu.tally import Record
+from lstm_gpu.weights.case import Case
+
+CASES_COLUMNS = (*CASE_COLUMNS, *VERDICT_COLUMNS, "reference", "undecided_sets", "reason")
+MUTANT_COLUMNS = (
+    "claim",
+    "mutant",
+    "hidden_size",
+    "dtype",
+    "distribution",
+    "caught",
+    "largest_error_over_bound",
+    "family",
+    "seen",
+)
+LADDER_COLUMNS = (
+    *CASE_COLUMNS,
+    "formula",
+    "reference",
+    "step",
+    "gap",
+    "bound",
+    "gap_over_bound",
+    "label",
+    "order",
+    "verdict",
+)
+COSINE_COLUMNS = (*CASE_COLUMNS, "best_cosine", "best_law")
+SIGMOID_COLUMNS = (
+    "format",
+    "form",
+    "region",
+    "z_low",
+    "z_high",
+    "points",
+    "largest_ulp_error",
+    "at",
+    *(name for event in EVENTS for name in (event, f"{event}_from")),
+)
+CURVE_COLUMNS = ("format", "form", "z", "largest_ulp_error", "not_finite")
+SHOWN = (
+    "hidden_jacobian",
+    "as_written",
+)  # the reading whose worst weight set is drawn entry by entry
+
+Rows = list[dict[str, Any]]
+ByReading = dict[tuple[str, str], list[Finding]]
+
+
+def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) -> None:
+    """Merge the shards of a run and write its tables, counterexamples and manifest.
+
+    Parameters
+    ----------
+    shards : files of kind check, align and sigmoid; their order does not matter
+    config : the validated configuration
+    results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `alignment.csv`,
+        `sigmoid.csv`, `ladder.csv`, `counterexamples/`, `manifest.json`, and what the figures
+        need besides: `best_cosine.csv`, `sigmoid_curve.csv`, `worst_entry.json`
+
+    Raises
+    ------
+    InputError
+        The shards are not exactly those of the configuration (see `shards.collect`), or
+        `results` cannot be written. Then nothing is written.
+    """
+    evidence = collect(shards, config)
+    in_cases = verdicts.in_cases(evidence)
+    by_reading: ByReading = {
+        (claim.id, reading.name): [
+            found[claim.id, reading.name]
+            for _, found in in_cases
+            if (claim.id, reading.name) in found
+        ]
+        for claim, reading in verdicts.readings()
+    }
+    with staged(Path(results)) as folder:
+        written = counterexamples.write(by_reading, config, folder)
+        paths = {key: path for key, (path, _) in written.items()}
+        _write(folder / "verdicts.csv", VERDICT_COLUMNS, verdict_rows(by_reading, paths))
+        _write(folder / "cases.csv", CASES_COLUMNS, case_rows(in_cases, config, written))
+        _write(folder / "mutants.csv", MUTANT_COLUMNS, mutant_rows(evidence))
+        rows = alignment_rows(evidence)
+        _write(folder / "alignment.csv", tuple(rows[0]), rows)
+        rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
+        _write(folder / "sigmoid.csv", SIGMOID_COLUMNS, rows)
+        _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
+        _write(folder / "best_cosine.csv", COSINE_COLUMNS, cosine_rows(evidence))
+        _write(folder / "sigmoid_curve.csv", CURVE_COLUMNS, curve_rows(evidence))
+        worst = worst_entry(by_reading[SHOWN], config)
+        files.write_json(folder / "worst_entry.json", "worst_entry", worst)
+        files.write_json(folder / "manifest.json", "manifest", manifest.content(evidence))
+
+
+def verdict_rows(by_reading: ByReading, paths: Mapping[tuple[str, str], str]) -> Rows:
+    """One row per claim and reading, also where nothing was compared."""
+    return [
+        verdicts.over_cases(by_reading[claim.id, reading.name]).columns(
+            claim, reading, paths.get((claim.id, reading.name), "")
+        )
+        for claim, reading in verdicts.readings()
+    ]
+
+
+def case_rows(
+    in_cases: list[tuple[Case | None, dict[tuple[str, str], Finding]]],
+    config: Mapping[str, Any],
+    written: Mapping[tuple[str, str], tuple[str, Case | None]],
+) -> Rows:
+    """The same per case; `counterexample` in the case that it is taken from."""
+    rows = []
+    for case, found in in_cases:
+        settings = {**case.as_dict(), "seed": config["seed"]} if case else {}
+        for claim, reading in verdicts.readings():
+            finding = found.get((claim.id, reading.name))
+            if finding is None:
+                continue
+            path, source = written.get((claim.id, reading.name), ("", case))
+            row = finding.columns(claim, reading, path if source == case else "")
+            row |= {
+                "reference": finding.reference,
+                "undecided_sets": finding.undecided_sets,
+                "reason": finding.reason,
+            }
+            rows.append(settings | row)
+    return rows
+
+
+def mutant_rows(evidence: Evidence) -> Rows:
+    """One row per mutant, hidden size, dtype and distribution; regimes and input sizes merged."""
+    found: dict[tuple[Any, ...], dict[tuple[str, str], Record]] = {}
+    sources = [(case, evidence.tallies[case]) for case in evidence.cases]
+    for case, tally in [*sources, (None, evidence.proofs)]:
+        place = (case.hidden_size, case.dtype, case.distribution) if case else (None,) * 3
+        for (claim, reading, mutant, reference), record in sorted(tally.records.items()):
+            if mutant:
+                merged = found.setdefault((claim, mutant, *place), {})
+                merged.setdefault((reading, reference), Record()).merge(record)
+    origins = mutant_origins()
+    claims = [claim.id for claim in CLAIMS]
+    rows = []
+    for key in sorted(found, key=lambda key: (claims.index(key[0]), key[1])):  # stable: cases keep
+        records = list(found[key].values())
+        ratios = [record.ratio for record in records if record.worst is not None]
+        family, seen = origins.get(key[:2], ("", ""))
+        rows.append(
+            dict(zip(MUTANT_COLUMNS[:5], key, strict=True))
+            | {
+                "caught": verdicts.caught(records),
+                "largest_error_over_bound": max(ratios, default=None),
+                "family": family,
+                "seen": seen,
+            }
+        )
+    return rows
+
+
+def mutant_origins() -> dict[tuple[str, str], tuple[str, str]]:
+    """(claim, mutant) -> its family and where it was seen."""
+    origins: dict[tuple[str, str], tuple[str, str]] = {
+        (cell_state.CLAIM, name): origin for name, origin in cell_state.MUTANTS.items()
+    }
+    listed: list[Any] = [*mutants.JACOBIAN_MUTANTS, *gate_mutants.MUTANTS]
+    for mutant in (*listed, *sigmoid_mutants.MUTANTS):
+        origins[mutant.claim, mutant.name] = (mutant.family, mutant.seen)
+    return origins
+
+
+def alignment_rows(evidence: Evidence) -> Rows:
+    """The sphere search, one row per case; the run's risk is shared out evenly over the cases."""
+    config = evidence.config
+    risk = config["false_alarm_risk"] / len(evidence.cases)
+    return [
+        alignment_row(evidence.searches[case], case, config["seed"], risk)
+        for case in evidence.cases
+    ]
+
+
+def cosine_rows(evidence: Evidence) -> Rows:
+    """The best cosine of every searched weight set, and its place in the exact law (n >= 2)."""
+    rows = []
+    for case in evidence.cases:
+        search = evidence.searches[case]
+        law = search["best_law"] or [None] * len(search["best_cosine"])
+        for cosine, place in zip(search["best_cosine"], law, strict=True):
+            values = {"best_cosine": cosine, "best_law": place}
+            rows.append({**case.as_dict(), "seed": evidence.config["seed"], **values})
+    return rows
+
+
+def ladder_rows(evidence: Evidence) -> Rows:
+    """Every step of every ladder."""
+    rows = []
+    for case in evidence.cases:
+        settings = {**case.as_dict(), "seed": evidence.config["seed"]}
+        for ladder in evidence.ladders[case]:
+            whole = {key: ladder[key] for key in ("formula", "reference", "order", "verdict")}
+            lists = [ladder[key] for key in ("steps", "gap", "bound", "excess", "label")]
+            names = ("step", "gap", "bound", "gap_over_bound", "label")
+            for values in zip(*lists, strict=True):
+                rows.append({**settings, **whole, **dict(zip(names, values, strict=True))})
+    return rows
+
+
+def curve_rows(evidence: Evidence) -> Rows:
+    """The error of each form of sigma' over z, per floating-point format."""
+    rows = []
+    for name in FORMATS:
+        for curve in evidence.surveys[name]["curve"]:
+            for z, ulp, broken in zip(curve["z"], curve["ulp"], curve["not_finite"], strict=True):
+                values = (name, curve["form"], z, ulp, broken)
+                rows.append(dict(zip(CURVE_COLUMNS, values, strict=True)))
+    return rows
+
+
+def worst_entry(findings: list[Finding], config: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole Jacobian of the weight set with the largest error over bound, entry by entry.
+
+    The larger of two pictures is the more telling one: cases of hidden size 8 and more go first,
+    where there are any. Empty where nothing was decided.
+    """
+    decided = [finding for finding in findings if finding.worst and finding.case]
+    large = [finding for finding in decided if finding.case and finding.case.hidden_size >= 8]
+    if not decided:
+        return {}
+    finding = verdicts.over_cases(large or decided)
+    assert finding.worst is not None
+    assert finding.case is not None
+    index = finding.worst["index"]
+    arrays = campaign.jacobian_gap(
+        finding.case, config["seed"], index, finding.reference, config["backend"]
+    )
+    return {
+        "claim": SHOWN[0],
+        "reading": SHOWN[1],
+        "verdict": finding.verdict,
+        "case": finding.case.as_dict(),
+        "cases": len(large or decided),
+        "seed": config["seed"],
+        "index": index,
+        "entry": finding.worst["entry"],
+        "reference_name": finding.reference,
+        **arrays,
+    }
+
+
+def _write(path: Path, columns: tuple[str, ...], rows: Rows) -> None:
+    """CSV in the given columns; None and NaN are empty, infinity is `inf`."""
+    frame = pd.DataFrame([[_cell(row.get(c)) for c in columns] for row in rows], dtype=object)
+    frame = frame.reindex(columns=range(len(columns)))
+    frame.columns = list(columns)
+    files.write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value

@@ -1,0 +1,175 @@
+"""From tallies to verdicts: per case, and over all cases.
+
+A reading is refuted as soon as one case refutes it. Otherwise it is supported when at least one
+case could decide and did; a case that could not decide is counted, never outvoted.
+"""
+
+import math
+import statistics
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
+from lstm_gpu.report.shards import Evidence
+from lstm_gpu.tally import Record, Tally
+from lstm_gpu.weights.case import Case
+
+REFUTED, SUPPORTED, INCONCLUSIVE = "refuted", "supported", "inconclusive"
+CAUGHT, MISSED, EQUIVALENT = "yes", "no", "equivalent here"
+
+VERDICT_COLUMNS = (
+    "claim",
+    "reading",
+    "statement",
+    "verdict",
+    "cases",
+    "weight_sets",
+    "comparisons",
+    "worst_error",
+    "error_bound",
+    "error_over_bound",
+    "smallest_detectable",
+    "mutants_caught",
+    "mutants",
+    "counterexample",
+)
+CASE_COLUMNS = ("hidden_size", "input_size", "dtype", "distribution", "regime", "seed")
+
+
+def readings() -> Iterator[tuple[Claim, Reading]]:
+    """Every claim and reading, in the registry's order."""
+    for claim in CLAIMS:
+        for reading in claim.readings:
+            yield claim, reading
+
+
+@dataclass
+class Finding:
+    """What one reading's records say, in one case or over several.
+
+    case : None for a finding over several cases, and for proofs, which belong to no case
+    reference : the reference with the largest error over bound
+    """
+
+    verdict: str = INCONCLUSIVE
+    cases: int = 0
+    weight_sets: int = 0
+    comparisons: int = 0
+    undecided_sets: int = 0
+    smallest_detectable: float = math.inf
+    worst: dict[str, Any] | None = None
+    reference: str = ""
+    reason: str = ""
+    case: Case | None = None
+    mutants: dict[str, str] = field(default_factory=dict)
+
+    def columns(self, claim: Claim, reading: Reading, counterexample: str) -> dict[str, Any]:
+        """The row of a table; what was not measured is None."""
+        worst = self.worst or {}
+        return {
+            "claim": claim.id,
+            "reading": reading.name,
+            "statement": reading.statement,
+            "verdict": self.verdict,
+            "cases": self.cases,
+            "weight_sets": self.weight_sets,
+            "comparisons": self.comparisons,
+            "worst_error": worst.get("error"),
+            "error_bound": worst.get("bound"),
+            "error_over_bound": worst.get("ratio"),
+            "smallest_detectable": self.smallest_detectable,
+            "mutants_caught": sum(caught == CAUGHT for caught in self.mutants.values()),
+            "mutants": len(self.mutants),
+            "counterexample": counterexample,
+        }
+
+
+def of_records(records: dict[str, Record], case: Case | None = None) -> Finding:
+    """The finding of one reading in one case, from its records by reference."""
+    finding = Finding(cases=1, case=case)
+    verdicts = {record.verdict for record in records.values()}
+    finding.verdict = _strongest(verdicts)
+    for reference, record in sorted(records.items()):
+        finding.weight_sets = max(finding.weight_sets, record.weight_sets)
+        finding.undecided_sets = max(finding.undecided_sets, record.undecided_sets)
+        finding.comparisons += record.comparisons
+        finding.smallest_detectable = min(finding.smallest_detectable, record.smallest_detectable)
+        if _larger(record.worst, finding.worst):
+            finding.worst, finding.reference = record.worst, reference
+    if finding.verdict == INCONCLUSIVE:
+        reasons = dict.fromkeys(record.reason for _, record in sorted(records.items()))
+        finding.reason = "; ".join(reasons) or "nothing was compared"
+    return finding
+
+
+def over_cases(findings: Iterable[Finding]) -> Finding:
+    """The finding over several cases. Weight sets and comparisons add up.
+
+    What was detectable differs by many orders between cases (where gates saturate, the quantity
+    itself is next to nothing), so the least over cases would flatter: the median is reported.
+    """
+    findings = list(findings)
+    total = Finding(verdict=_strongest({finding.verdict for finding in findings}))
+    for finding in findings:
+        for count in ("cases", "weight_sets", "comparisons", "undecided_sets"):
+            setattr(total, count, getattr(total, count) + getattr(finding, count))
+        if _larger(finding.worst, total.worst):
+            total.worst, total.reference = finding.worst, finding.reference
+            total.case = finding.case
+        for name, caught in finding.mutants.items():
+            total.mutants[name] = _strongest_catch({caught, total.mutants.get(name, caught)})
+    total.smallest_detectable = statistics.median(
+        [finding.smallest_detectable for finding in findings] or [math.inf]
+    )
+    if total.verdict == INCONCLUSIVE:
+        reasons = dict.fromkeys(finding.reason for finding in findings)
+        total.reason = "; ".join(reasons) or "nothing was compared"
+    return total
+
+
+def caught(records: Iterable[Record]) -> str:
+    """Whether a mutant was caught by any reference; "equivalent here" if it is no mistake."""
+    records = list(records)
+    if any(record.refuted_sets for record in records):
+        return CAUGHT
+    same = all(record.equivalent_sets == record.weight_sets for record in records)
+    return EQUIVALENT if same else MISSED
+
+
+def in_tally(tally: Tally, case: Case | None = None) -> dict[tuple[str, str], Finding]:
+    """The findings of every reading that a tally has records of, with its claim's mutants."""
+    by_reading: dict[tuple[str, str], dict[str, Record]] = {}
+    by_mutant: dict[tuple[str, str], list[Record]] = {}
+    for (claim, reading, mutant, reference), record in sorted(tally.records.items()):
+        if mutant:
+            by_mutant.setdefault((claim, mutant), []).append(record)
+        else:
+            by_reading.setdefault((claim, reading), {})[reference] = record
+    findings = {key: of_records(records, case) for key, records in by_reading.items()}
+    for (claim, mutant), mutated in by_mutant.items():
+        for key, finding in findings.items():
+            if key[0] == claim:
+                finding.mutants[mutant] = caught(mutated)
+    return findings
+
+
+def in_cases(evidence: Evidence) -> list[tuple[Case | None, dict[tuple[str, str], Finding]]]:
+    """The findings case by case in the configuration's order, those of the proofs last."""
+    rows: list[tuple[Case | None, dict[tuple[str, str], Finding]]] = [
+        (case, in_tally(evidence.tallies[case], case)) for case in evidence.cases
+    ]
+    rows.append((None, in_tally(evidence.proofs)))
+    return rows
+
+
+def _strongest(verdicts: set[str]) -> str:
+    return next((v for v in (REFUTED, SUPPORTED) if v in verdicts), INCONCLUSIVE)
+
+
+def _strongest_catch(outcomes: set[str]) -> str:
+    return next(outcome for outcome in (CAUGHT, MISSED, EQUIVALENT) if outcome in outcomes)
+
+
+def _larger(new: dict[str, Any] | None, old: dict[str, Any] | None) -> bool:
+    return new is not None and (old is None or new["ratio"] > old["ratio"])

@@ -1,0 +1,73 @@
+"""A very small but real run, for the tests of the report: its shards, made once per session."""
+
+import copy
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from lstm_gpu import campaign, configuration, files
+from lstm_gpu.report import tables
+
+CONFIG: dict[str, Any] = {
+    "seed": 7,
+    "backend": "numpy",
+    "cases": {
+        "hidden_size": [1, 3],
+        "dtype": ["float64", "float32"],
+        "distribution": ["pytorch_uniform", "normal_gain_4"],
+        "regime": ["generic"],
+        "input_size": ["equal"],
+    },
+    "weight_sets": 4,
+    "shard_size": 2,
+    "sphere": {"weight_sets": 2, "directions": 64},
+    "sigmoid": {"float16": "all", "float32": 2000, "float64": 200},
+    "false_alarm_risk": 1.0e-6,
+}
+Shard = tuple[str, str, dict[str, Any]]  # kind, path below the results, content
+
+
+@cache
+def _shards(shard_size: int) -> tuple[Shard, ...]:
+    return tuple(_make(shard_size))
+
+
+def _make(shard_size: int) -> Iterator[Shard]:
+    seed, directions = CONFIG["seed"], CONFIG["sphere"]["directions"]
+    for case in configuration.case_table(CONFIG):
+        for start, stop in configuration.shards(CONFIG["weight_sets"], shard_size):
+            content = campaign.check_shard(case, seed, start, stop, "numpy")
+            yield "check", f"shards/check/{case.name}/{start}-{stop}.json", content
+        for start, stop in configuration.shards(CONFIG["sphere"]["weight_sets"], shard_size):
+            content = campaign.align_shard(case, seed, start, stop, directions, "numpy")
+            yield "align", f"shards/align/{case.name}/{start}-{stop}.json", content
+    for dtype in ("float16", "float32", "float64"):
+        points = configuration.sigmoid_points(CONFIG, dtype)
+        yield (
+            "sigmoid",
+            f"shards/sigmoid/{dtype}.json",
+            campaign.sigmoid_survey(dtype, points),
+        )
+
+
+def write_shards(
+    results: Path,
+    change: Callable[[str, dict[str, Any]], None] | None = None,
+    shard_size: int = CONFIG["shard_size"],
+) -> list[Path]:
+    """Write the shards; `change(kind, content)` may alter each before it is written."""
+    paths = []
+    for kind, name, content in _shards(shard_size):
+        if change is not None:
+            content = copy.deepcopy(content)
+            change(kind, content)
+        files.write_json(results / name, kind, content)
+        paths.append(results / name)
+    return paths
+
+
+def aggregate(results: Path, config: dict[str, Any] = CONFIG, **how: Any) -> Path:
+    """Write shards and tables; returns `results`."""
+    tables.aggregate(write_shards(results, **how), config, results)
+    return results

@@ -1,0 +1,99 @@
+"""Progress: a bar on a terminal, few lines in a log; failures with their reason."""
+
+import io
+import logging
+from enum import Enum, StrEnum
+
+import pytest
+
+from lstm_gpu import progress
+from lstm_gpu.progress import Progress, WorkflowProgress
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_log_gets_the_last_line_and_one_now_and_then(monkeypatch):
+    now = iter(range(0, 1000))
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
+    log = io.StringIO()
+    show = Progress("check", stream=log)
+    for done in range(1, 31):
+        show(done, 30)
+    lines = log.getvalue().splitlines()
+    assert len(lines) == 3
+    assert lines[0].startswith("check: 10 of 30 sets, ")
+    assert lines[-1].startswith("check: 30 of 30 sets, ")
+
+
+def test_a_terminal_gets_a_bar():
+    terminal = Terminal()
+    show = Progress("check", stream=terminal)
+    show(5, 10)
+    show(10, 10)
+    show.close()
+    assert "check" in terminal.getvalue()
+    assert "10/10" in terminal.getvalue()
+
+
+class Event(StrEnum):
+    progress = "progress"
+    job_error = "job_error"
+    job_finished = "job_finished"
+    error = "error"
+
+
+class Quiet(Enum):
+    RULES = 0
+    HOST = 3
+
+
+@pytest.fixture
+def terminal_and_bar():
+    """A logger like Snakemake's: one handler on the terminal, and the project's own."""
+    terminal, bar = io.StringIO(), io.StringIO()
+    logger = logging.Logger("workflow")
+    logger.addHandler(logging.StreamHandler(terminal))
+    return logger, terminal, bar
+
+
+def test_the_workflow_is_one_line_and_its_routine_is_silent(terminal_and_bar):
+    logger, terminal, bar = terminal_and_bar
+    WorkflowProgress(bar).attach(logger, {Quiet.RULES})
+    logger.info("Select jobs to execute...")
+    logger.info("Finished jobid: 1", extra={"event": Event.job_finished})
+    logger.info(None, extra={"event": Event.progress, "done": 2, "total": 2})
+    logger.info("Building DAG of jobs...")
+    assert terminal.getvalue() == "Building DAG of jobs...\n"
+    assert bar.getvalue().startswith("workflow: 2 of 2 jobs")
+
+
+def test_a_failed_job_is_one_line_with_the_last_line_of_its_log(terminal_and_bar, tmp_path):
+    logger, terminal, bar = terminal_and_bar
+    log = tmp_path / "a.log"
+    log.write_text("first\nerror: `x` must be y, got z.\n\n")
+    WorkflowProgress(bar).attach(logger, {Quiet.RULES})
+    logger.error("RuleException:\nCalledProcessError in file", extra={"event": Event.error})
+    logger.error("failed", extra={"event": Event.job_error, "rule_name": "check", "log": [log]})
+    logger.error("WorkflowError: other", extra={"event": Event.error})
+    assert bar.getvalue() == f"check failed: error: `x` must be y, got z. (log: {log})\n"
+    assert "CalledProcessError" not in terminal.getvalue()
+    assert "WorkflowError: other" in terminal.getvalue()
+
+
+def test_a_failed_job_without_a_log(terminal_and_bar, tmp_path):
+    logger, _, bar = terminal_and_bar
+    WorkflowProgress(bar).attach(logger, {Quiet.RULES})
+    logger.error("failed", extra={"event": Event.job_error, "rule_name": "page", "log": []})
+    assert bar.getvalue() == "page failed\n"
+
+
+def test_snakemake_s_own_lines_come_back_on_demand(terminal_and_bar):
+    logger, terminal, bar = terminal_and_bar
+    WorkflowProgress(bar).attach(logger, {Quiet.HOST})
+    logger.info(None, extra={"event": Event.progress, "done": 2, "total": 2})
+    logger.info("Select jobs to execute...")
+    assert "Select jobs" in terminal.getvalue()
+    assert bar.getvalue() == ""

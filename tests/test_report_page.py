@@ -1,0 +1,230 @@
+"""The page: one file, verdicts first, what others wrote escaped, every link with a target."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from report_run import aggregate
+
+from lstm_gpu import files
+from lstm_gpu.claims.registry import CLAIMS
+from lstm_gpu.errors import InputError
+from lstm_gpu.report import figures, findings, page
+
+VOID = {"meta", "link", "img", "br", "input", "hr", "mspace"}
+HOSTILE = "<script>alert('x')</script>&\"'"
+
+
+class Outline(HTMLParser):
+    """Ids, links, tags and the balance of a page."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.ids, self.links, self.sources, self.tags = [], [], [], []
+        self.open, self.stray = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values["href"]] if tag == "a" else []
+        self.sources += [values["src"]] if "src" in values else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        if not self.open or self.open.pop() != tag:
+            self.stray.append(tag)
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    results = aggregate(tmp_path_factory.mktemp("page") / "results")
+    figures.draw(results)
+    return results
+
+
+@pytest.fixture
+def results(drawn, tmp_path):
+    shutil.copytree(drawn, tmp_path / "results", ignore=shutil.ignore_patterns("shards"))
+    return tmp_path / "results"
+
+
+def written(results):
+    page.write(results)
+    return (results / "report.html").read_text(encoding="utf-8")
+
+
+def change(results, name, **columns):
+    """Overwrite columns of a table, from the second row on with the old values."""
+    frame = pd.read_csv(results / name, keep_default_na=False)
+    for column, value in columns.items():
+        frame[column] = frame[column].astype(object)
+        frame.loc[0, column] = value
+    frame.to_csv(results / name, index=False)
+
+
+def test_the_same_bytes_twice(results):
+    assert written(results) == written(results)
+
+
+def test_it_is_well_formed(results):
+    outline = Outline(written(results))
+    assert not outline.stray
+    assert not outline.open
+    assert len(outline.ids) == len(set(outline.ids))
+    assert outline.tags.count("h1") == 1
+
+
+def test_it_needs_no_network_and_no_script(results):
+    text = written(results)
+    outline = Outline(text)
+    assert "script" not in outline.tags
+    assert all(source.startswith("data:") for source in outline.sources)
+    assert not re.search(r"url\(|@import", text)
+    assert not [link for link in outline.links if "://" in link]
+
+
+def test_every_link_has_its_target(results):
+    outline = Outline(written(results))
+    for link in outline.links:
+        if link.startswith("#"):
+            assert link[1:] in outline.ids, link
+        else:
+            assert (results / link).is_file(), link
+
+
+def test_verdicts_come_first_with_all_readings_typeset(results):
+    text = written(results)
+    assert text.index('class="verdicts"') < text.index('id="reading"') < text.index("<figure")
+    head = text[: text.index('id="reading"')]
+    assert head.count("<math") == sum(len(claim.readings) for claim in CLAIMS)
+    assert "\\" not in "".join(re.findall(r"<math.*?</math>", text, re.DOTALL))
+    for claim in CLAIMS:
+        for reading in claim.readings:
+            assert f'id="{claim.id}--{reading.name}"' in text
+
+
+def test_the_first_sentence_sums_up(results):
+    text = written(results)
+    first = re.search(r'<p class="summary">(.*?)</p>', text, re.DOTALL)[1]
+    assert first.startswith("16 of 22 readings supported, 6 refuted, 0 inconclusive; 32 weight")
+    assert "every one of 92 wrong formulas caught" in first
+    assert "no false alarm" in first
+
+
+def test_a_false_alarm_is_not_hidden(results):
+    change(results, "verdicts.csv", verdict="refuted", counterexample="")
+    text = written(results)
+    assert "1 false alarm; not as expected: cell state independence / as written" in text
+    assert 'class="summary alarm"' in text
+    assert "reading unexpected" in text
+
+
+def test_a_reading_that_ought_to_be_refuted_and_is_not_is_said(results):
+    frame = pd.read_csv(results / "verdicts.csv", keep_default_na=False)
+    frame.loc[frame["reading"] == "column_scaling", "verdict"] = "supported"
+    frame.to_csv(results / "verdicts.csv", index=False)
+    text = written(results)
+    assert "no false alarm, but not as expected: forget gate jacobian / column scaling" in text
+
+
+def test_mutants_that_pass_are_named(results):
+    frame = pd.read_csv(results / "mutants.csv", keep_default_na=False)
+    frame.loc[frame["mutant"] == "all_zero", "caught"] = "no"
+    frame.to_csv(results / "mutants.csv", index=False)
+    text = written(results)
+    assert "passed everywhere</strong>" in text
+    assert '<span class="name">all zero</span>' in text
+
+
+def test_a_sampler_off_its_law_is_said(results):
+    change(results, "alignment.csv", ks_distance="0.9", ks_threshold="0.5")
+    assert "in 1 case the random directions miss their exact law" in written(results)
+
+
+def test_counterexamples_stand_on_the_page(results):
+    text = written(results)
+    for path in (results / "counterexamples").iterdir():
+        it = files.read_json(path, "counterexample")
+        assert f"python -m lstm_gpu replay results/counterexamples/{path.name}" in text
+        for name in ("claimed", "measured", "bound"):
+            assert f"<code>{it[name]!r}</code>" in text
+            assert it["hex"][name] in text or name == "bound"
+
+
+def test_what_others_wrote_is_escaped(results):
+    change(results, "mutants.csv", seen=HOSTILE, family=HOSTILE, mutant=HOSTILE, caught="no")
+    change(results, "cases.csv", reason=HOSTILE, reference=HOSTILE, verdict="inconclusive")
+    change(results, "sigmoid.csv", format=HOSTILE)
+    change(results, "alignment.csv", dtype=HOSTILE, certificate=HOSTILE)
+    path = next((results / "counterexamples").iterdir())
+    it = files.read_json(path, "counterexample")
+    it["case"]["regime"] = it["reference"] = it["claimed"] = HOSTILE
+    it["parts"] = {HOSTILE: 1.0}
+    files.write_json(path, "counterexample", it)
+    manifest = files.read_json(results / "manifest.json", "manifest")
+    manifest["devices"] = [{"backend": HOSTILE, "device": HOSTILE}]
+    manifest["versions"][HOSTILE] = HOSTILE
+    manifest["weights_digests"] = {HOSTILE: HOSTILE}
+    manifest["configuration"][HOSTILE] = HOSTILE
+    files.write_json(results / "manifest.json", "manifest", manifest)
+    text = written(results)
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "script" not in Outline(text).tags
+
+
+@pytest.mark.parametrize(
+    "name", ["verdicts.csv", "manifest.json", "figures/ladder.svg", "ladder.csv"]
+)
+def test_a_missing_file_is_one_line_and_leaves_the_old_page(results, name):
+    (results / "report.html").write_text("the old page")
+    (results / name).unlink()
+    with pytest.raises(InputError) as caught:
+        page.write(results)
+    assert "\n" not in str(caught.value)
+    assert (results / "report.html").read_text() == "the old page"
+
+
+def test_a_damaged_counterexample_is_one_line(results):
+    path = next((results / "counterexamples").iterdir())
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(InputError, match=path.name):
+        page.write(results)
+
+
+def test_undecided_cases_are_counted_with_their_reason():
+    cases = pd.DataFrame(
+        {
+            "claim": ["a", "a", "b"],
+            "reading": ["x", "x", "y"],
+            "verdict": ["inconclusive", "inconclusive", "supported"],
+            "reason": ["too wide", "too wide", ""],
+        }
+    )
+    assert findings.undecided(cases) == [
+        {"reason": "too wide", "cases": 2, "readings": "a / x (2)"}
+    ]
+
+
+def test_what_would_have_been_caught_is_the_median_over_cases():
+    cases = pd.DataFrame(
+        {
+            "claim": ["a"] * 4 + ["b"],
+            "reading": ["x"] * 5,
+            "dtype": ["float64", "float64", "float64", "float32", None],
+            "smallest_detectable": [1e-30, 2e-12, 3e-3, float("inf"), 0.0],
+        }
+    )
+    found = findings.detectable(cases)
+    assert found["a", "x"] == "2.0×10⁻¹² in float64"
+    assert found["b", "x"] == "any difference"

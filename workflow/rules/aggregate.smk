@@ -1,0 +1,61 @@
+# All shards into the tables: tallies merge, so the order and the size of the shards do not matter.
+
+
+rule aggregate:
+    input:
+        check=shard_paths("check", config["weight_sets"]),
+        align=shard_paths("align", config["sphere"]["weight_sets"]),
+        sigmoid=expand("results/shards/sigmoid/{dtype}.json", dtype=DTYPES),
+        sources=CORE + TABULATING,
+    output:  # update: when the job fails, the tables of an earlier run stay
+        verdicts=report(
+            update("results/verdicts.csv"),
+            caption="../report/verdicts.rst",
+            category="1. Verdicts",
+            labels={"table": "verdicts", "rows": "claim and reading"},
+        ),
+        cases=report(
+            update("results/cases.csv"),
+            caption="../report/cases.rst",
+            category="1. Verdicts",
+            labels={"table": "cases", "rows": "claim, reading and case"},
+        ),
+        mutants=report(
+            update("results/mutants.csv"),
+            caption="../report/mutants.rst",
+            category="2. What the checks catch",
+            labels={"table": "mutants", "rows": "wrong formula and case"},
+        ),
+        alignment=report(
+            update("results/alignment.csv"),
+            caption="../report/alignment.rst",
+            category="3. The sphere",
+            labels={"table": "alignment", "rows": "case"},
+        ),
+        sigmoid=report(
+            update("results/sigmoid.csv"),
+            caption="../report/sigmoid.rst",
+            category="4. Floating point",
+            labels={"table": "sigmoid", "rows": "format, form and region"},
+        ),
+        ladder=update("results/ladder.csv"),
+        best_cosine=update("results/best_cosine.csv"),
+        sigmoid_curve=update("results/sigmoid_curve.csv"),
+        worst_entry=update("results/worst_entry.json"),
+        manifest=update("results/manifest.json"),
+        counterexamples=update(directory("results/counterexamples")),
+    log:
+        "results/logs/aggregate.log",
+    benchmark:
+        "results/benchmarks/aggregate.tsv"
+    conda:
+        "../../environment.yml"
+    threads: 1
+    resources:
+        mem_mb=1024,
+    params:
+        config=config,
+    message:
+        "Merging the shards into tables"
+    script:
+        "../scripts/aggregate.py"
