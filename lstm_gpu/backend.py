@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import os
 import platform
+import sys
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,13 @@ def select(backend: str = "auto") -> Any:
 
 
 def namespace_of(array: Any) -> Any:
-    """Return the namespace (NumPy or CuPy) that an array belongs to."""
+    """Return the namespace (NumPy or CuPy) that an array belongs to.
+
+    By the package of its type: CuPy's arrays have no `__array_namespace__` (version 14).
+    """
     if isinstance(array, np.ndarray | np.generic):
         return np
-    return array.__array_namespace__()
+    return sys.modules[type(array).__module__.partition(".")[0]]
 
 
 def to_host(array: Any) -> np.ndarray:

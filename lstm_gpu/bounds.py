@@ -226,21 +226,18 @@ def _tanh_slope(xp: Any, z: Array) -> Array:
     return 4 * _sigmoid_slope(xp, 2 * z)
 
 
-def _shift(xp: Any, error: Array) -> Array:
-    """e^error - 1: how much sigma' can change, relatively, over that distance.
-
-    The derivative of ln sigma' is at most 1 in size.
-    """
-    return xp.expm1(xp.minimum(error, 700.0))
+def _nearest(xp: Any, z: Array, error: Array) -> Array:
+    """The least |t| with |t - z| <= 2 error: there the slopes of sigma and tanh are largest."""
+    return xp.maximum(xp.abs(z) - 2 * error, 0.0)
 
 
 @dataclass(frozen=True)
 class StepErrors:
     """Errors of one evaluated step against the exact step, rows (sets, n) in float64.
 
-    `values` holds i, f, u, o, c (c_t), t (tanh c_t) and h; `slopes` the exact derivatives i', f',
-    u', o', t' at the computed point, with the relative change `reach` that separates them from
-    the derivatives at the exact point.
+    `values` holds i, f, u, o, c (c_t), t (tanh c_t) and h; `slopes` upper bounds on i', f', u',
+    o', t' at every point in question, with the relative change `reach` that separates the
+    derivatives at the exact point from those at an evaluated one.
     """
 
     values: dict[str, Factor]
@@ -252,8 +249,11 @@ class StepErrors:
 def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0.0) -> StepErrors:
     """Propagate |fl(z) - z| <= dz (sets, 4, n) through one step's values.
 
-    A mean-value step for sigma uses sigma'(z + d) <= sigma'(z) e^|d|; for tanh, e^2|d|. Then
-    products are bounded by |x y - x^ y^| <= dx |y^| + |x^| dy + dx dy.
+    It holds for every evaluation within dz of the exact z: that of `step`, and the complex
+    step's. All of them lie within 2 dz of the z^ of `step`, where the slopes have their maximum
+    nearest to 0; a value is off by that slope times dz, a slope by |sigma''| <= sigma' or
+    |tanh''| <= 2 tanh' times dz. Then products are bounded by
+    |x y - x^ y^| <= dx |y^| + |x^| dy + dx dy. What underflows is off by at most `tiny`.
     """
     xp = namespace_of(step.h)
     u = unit_roundoff(step.h.dtype)
@@ -262,14 +262,15 @@ def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0
         name: xp.abs(getattr(step, attribute).real.astype(xp.float64, copy=False))
         for name, attribute in (("i", "i"), ("f", "f"), ("u", "u"), ("o", "o"), ("t", "tanh_c"))
     }
+    tiny = float(np.finfo(step.h.real.dtype).tiny)
     slopes, reach, error = {}, {}, {}
     for name, gate in (("i", INPUT), ("f", FORGET), ("o", OUTPUT)):
-        slopes[name + "'"] = _sigmoid_slope(xp, z[:, gate])
-        reach[name + "'"] = _shift(xp, dz[:, gate])
-        error[name] = slopes[name + "'"] * reach[name + "'"] + SIGMOID_UNITS * u * value[name]
-    slopes["u'"] = _tanh_slope(xp, z[:, CANDIDATE])
-    reach["u'"] = _shift(xp, 2 * dz[:, CANDIDATE])
-    error["u"] = slopes["u'"] * reach["u'"] / 2 + COMPLEX_UNITS * u * value["u"]
+        slopes[name + "'"] = _sigmoid_slope(xp, _nearest(xp, z[:, gate], dz[:, gate]))
+        reach[name + "'"] = dz[:, gate]
+        error[name] = slopes[name + "'"] * dz[:, gate] + SIGMOID_UNITS * u * value[name] + tiny
+    slopes["u'"] = _tanh_slope(xp, _nearest(xp, z[:, CANDIDATE], dz[:, CANDIDATE]))
+    reach["u'"] = 2 * dz[:, CANDIDATE]
+    error["u"] = slopes["u'"] * dz[:, CANDIDATE] + COMPLEX_UNITS * u * value["u"] + tiny
 
     c_size = xp.abs(c_prev).astype(xp.float64, copy=False)
     kept, added = value["f"] * c_size, value["i"] * value["u"]
@@ -277,19 +278,22 @@ def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0
         error["f"] * (c_size + c_error)
         + value["f"] * c_error
         + error["i"] * (value["u"] + error["u"])
-        + value["i"] * error["u"]
+        + (value["i"] + 2 * error["i"]) * error["u"]
         + gamma(4, u) * (kept + added)
+        + tiny
     )
     c = step.c.real.astype(xp.float64, copy=False)
-    slopes["t'"] = _tanh_slope(xp, c)
-    reach["t'"] = _shift(xp, 2 * error["c"])
-    error["t"] = slopes["t'"] * reach["t'"] / 2 + COMPLEX_UNITS * u * value["t"]
+    slopes["t'"] = _tanh_slope(xp, _nearest(xp, c, error["c"]))
+    reach["t'"] = 2 * error["c"]
+    error["t"] = slopes["t'"] * error["c"] + COMPLEX_UNITS * u * value["t"] + tiny
     value["c"], value["h"] = xp.abs(c), value["o"] * value["t"]
     error["h"] = (
-        error["o"] * (value["t"] + error["t"]) + value["o"] * error["t"] + gamma(4, u) * value["h"]
+        error["o"] * (value["t"] + error["t"])
+        + (value["o"] + 2 * error["o"]) * error["t"]
+        + gamma(4, u) * value["h"]
+        + tiny
     )
-    tiny = float(np.finfo(step.h.real.dtype).tiny)
-    values = {name: Factor(value[name] + error[name], error[name] + tiny) for name in error}
+    values = {name: Factor(value[name] + 2 * error[name], error[name]) for name in error}
     values["c_prev"] = Factor(c_size + c_error, c_error + 0 * c_size)
     return StepErrors(values, slopes, reach, u)
 
@@ -312,12 +316,11 @@ def formula_factors(errors: StepErrors) -> dict[str, Factor]:
         d = errors.values[name].error
         slope = errors.slopes[name + "'"]
         error = d * (1 + d) + 3 * u * (slope + d * (1 + d))
-        slopes[name + "'"] = Factor(slope * (1 + errors.reach[name + "'"]) + error, error)
+        slopes[name + "'"] = Factor(slope + error, error)
     for name in ("u", "t"):
         size, d = errors.values[name].size, errors.values[name].error
         error = d * (2 * size + d) + 3 * u
-        slope = errors.slopes[name + "'"]
-        slopes[name + "'"] = Factor(slope * (1 + errors.reach[name + "'"]) + error, error)
+        slopes[name + "'"] = Factor(errors.slopes[name + "'"] + error, error)
     return _with_slopes(errors, slopes)
 
 
@@ -325,8 +328,8 @@ def complex_factors(errors: StepErrors) -> dict[str, Factor]:
     """Factors as the complex step carries them, in its imaginary parts: relative errors only."""
     slopes = {}
     for name, slope in errors.slopes.items():
-        relative = errors.reach[name] + COMPLEX_UNITS * errors.u * (1 + errors.reach[name])
-        slopes[name] = Factor(slope * (1 + relative), slope * relative)
+        units = COMPLEX_UNITS * errors.u
+        slopes[name] = Factor(slope * (1 + units), slope * (errors.reach[name] + units))
     return _with_slopes(errors, slopes)
 
 
@@ -334,7 +337,7 @@ def coefficient_errors(factors: dict[str, Factor], quantity: str, u: float) -> d
     """Bound, per gate, the error of the coefficient of U_g in the Jacobian of `quantity`.
 
     |prod v^ - prod v| <= sum over i of e_i · prod over j ≠ i of size_j, and gamma of the
-    product's and the sum's roundings.
+    product's and the sum's roundings. (Underflow: the e_i and `entries` have a floor.)
     """
     result = {}
     for gate, names in PRODUCTS[quantity].items():
@@ -369,8 +372,8 @@ def evaluation_errors(
 def entries(errors: dict[int, Array], U: Array) -> Array:
     """Sum over gates of error_g[k] |U_g[k, j]|: coefficient errors as a bound (sets, n, n)."""
     xp = namespace_of(U)
-    total = None
+    total = 0.0
     for gate, error in errors.items():
         part = (error * SLACK).astype(U.dtype)[..., None] * xp.abs(U[:, gate])
-        total = part if total is None else total + part
-    return total
+        total = total + part
+    return total + float(np.finfo(U.dtype).tiny)

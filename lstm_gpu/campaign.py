@@ -16,7 +16,7 @@ from lstm_gpu.claims import cell_state, jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.errors import InputError
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
-from lstm_gpu.references import ladder
+from lstm_gpu.references import ladder, two_steps
 from lstm_gpu.tally import Comparison, Tally
 from lstm_gpu.weights import Case, digest, draw, words_per_set
 
@@ -257,6 +257,10 @@ def _parts(block: Block, comparison: Comparison, entry: list[int]) -> dict[str, 
         return {}
     quantity = jacobians.READINGS.get((comparison.claim, comparison.reading), ("h", None))[0]
     where = (0, *entry)
+    if comparison.reading == "hidden_product_over_time":
+        own = two_steps.hidden_over_two_steps(block.sets).bound
+        reference = float(own[where])
+        return {"reference": reference, "formula": float(comparison.bound[where]) - reference}
     own = block.bound(comparison.reference, quantity, with_formula=False)
     whole = block.bound(comparison.reference, quantity)
     parts = {"reference": float(own[where]), "formula": float(whole[where] - own[where])}

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 __all__ = ["Progress", "WorkflowProgress"]
 
-LINE_EVERY = 10.0
+LINE_EVERY = 20.0
 """Seconds between two lines of a log; the last line always comes."""
 
 

@@ -201,7 +201,7 @@ def summarise(comparison: Comparison, start: int) -> Record:
         if not bool(bound.min() > 0):  # a zero bound (or a NaN): 0/0 is no error
             ratio[error == 0] = 0
         largest = ratio.max(axis=1)  # of a NaN and a number: NaN
-        reach = (error + bound).max(axis=1)
+        reach = (error + bound).max(axis=1)  # finite only where both are
         decided = xp.isfinite(reach)
         refuted = decided & (largest > 1)
 

@@ -20,12 +20,12 @@ def test_a_log_gets_the_last_line_and_one_now_and_then(monkeypatch):
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(now))
     log = io.StringIO()
     show = Progress("check", stream=log)
-    for done in range(1, 31):
-        show(done, 30)
+    for done in range(1, 61):
+        show(done, 60)
     lines = log.getvalue().splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("check: 10 of 30 sets, ")
-    assert lines[-1].startswith("check: 30 of 30 sets, ")
+    assert lines[0].startswith("check: 20 of 60 sets, ")
+    assert lines[-1].startswith("check: 60 of 60 sets, ")
 
 
 def test_a_terminal_gets_a_bar():

@@ -7,6 +7,8 @@ and everything is evaluated again. What the document says: c_1 keeps every bit, 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lstm_gpu import bounds, cell, derivatives
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.claims.block import REFERENCES, Block
@@ -130,7 +132,8 @@ def two_step_formulas(block: Block) -> TwoSteps:
     bound = xp.matmul(dJ2, size1) + xp.matmul(size2, dJ1) + g * xp.matmul(size2, size1)
     size_K, size_C = xp.abs(K2) + dK2, xp.abs(C1) + dC1
     bound = bound + rows(dK2) * size_C + rows(size_K) * dC1 + g * rows(size_K) * size_C
-    return TwoSteps(xp.matmul(J2, J1), rows(K2) * C1, bound * bounds.SLACK)
+    tiny = float(np.finfo(sets.U.dtype).tiny)
+    return TwoSteps(xp.matmul(J2, J1), rows(K2) * C1, bound * bounds.SLACK + tiny)
 
 
 def over_two_steps(block: Block, with_cell_path: bool = False) -> Comparison:

@@ -24,6 +24,7 @@ from lstm_gpu.tiles import maximum, tiles
 Array = Any
 
 QUANTITIES = ("f", "o", "tanh_c", "h")
+SMALLEST_STEP = 2.0**-120  # 1/(2 s) is a float32; for weights up to about 2^100
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def differences(
     best = (3 * delta["h"].max(axis=1) / unit["h"].orders[3].max(axis=1)) ** (1 / 3)
     radius = xp.minimum(best, 1.0)
     step = step_sizes(sets.U, radius)
+    outside = (step <= SMALLEST_STEP).any(axis=1)[:, None]  # s_j |U| may be above the radius
 
     dz_row = maximum(dz)
     r = radius[:, None]
@@ -93,7 +95,7 @@ def differences(
     for q in quantities:
         k = unit[q].orders
         linear = 2 * u * k[1] + dz_row * k[2] + r * r * k[3] / 6
-        noise[q] = delta[q] + r * linear
+        noise[q] = xp.where(outside, xp.inf, delta[q] + r * linear)
     return Differences(_evaluate(sets, base, step, quantities), step, radius, noise)
 
 
@@ -107,8 +109,8 @@ def step_sizes(U: Array, radius: Array) -> Array:
     largest = maximum(xp.abs(U).reshape(sets, gates * n, n)).astype(xp.float64)
     ratio = xp.where(largest > 0, radius[:, None] / xp.where(largest > 0, largest, 1), 1.0)
     _, exponent = xp.frexp(ratio)  # ratio = m 2^exponent with 1/2 <= m < 1
-    exponent = xp.clip(exponent - 1, -60, 60)
-    return xp.ldexp(xp.ones_like(ratio), exponent).astype(U.dtype)
+    step = xp.ldexp(xp.ones_like(ratio), xp.clip(exponent - 1, -120, 60))
+    return xp.maximum(step, SMALLEST_STEP).astype(U.dtype)
 
 
 def _evaluate(sets: Any, base: Step, step: Array, quantities: tuple[str, ...]) -> dict[str, Array]:
@@ -167,10 +169,15 @@ def _evaluate_rows(U: Array, z: Array, c_prev: Array, step: Array, out: dict[str
 
 @dataclass(frozen=True)
 class WholeDifferences:
-    """Central differences by full evaluations: derivative and bound, (sets, n, columns)."""
+    """Central differences by full evaluations: derivative and bound, (sets, n, columns).
+
+    rounding : the part of the bound that is not truncation; half : half the step taken
+    """
 
     derivative: Array
     bound: Array
+    rounding: Array
+    half: Array
 
 
 def whole_differences(
@@ -187,8 +194,9 @@ def whole_differences(
 
     Notes
     -----
-    Off by s²/6 M_3 + noise/s + 2u M_1, and, since rounding moves the points' centre by up to
-    u (|h_j| + s) from h_j, by that times M_2.
+    Off by s²/6 M_3 + noise/s + 6u M_1, and, since rounding moves the points' centre by up to
+    d = u (|h_j| + s) from h_j, by d M_2. For `richardson`: the step taken differs from the one
+    asked for by up to d, too, which leaves d s M_3 of the term that it cancels.
     """
     xp = namespace_of(sets.h_prev)
     n = sets.h_prev.shape[-1]
@@ -207,19 +215,22 @@ def whole_differences(
     half = xp.where(moved, taken, 1).astype(xp.float64) / 2
     offset = u * (xp.abs(sets.h_prev)[:, None, :].astype(xp.float64) + half)
     m = majorant.orders
-    bound = half**2 / 6 * m[3] + noise[..., None] / half + offset * m[2] + 4 * u * m[1]
-    return WholeDifferences(derivative, bound * bounds.SLACK)
+    rounding = noise[..., None] / half + offset * (m[2] + half * m[3]) + 6 * u * m[1]
+    rounding = rounding * bounds.SLACK
+    truncation = half**2 / 6 * m[3] * bounds.SLACK
+    return WholeDifferences(derivative, truncation + rounding, rounding, half)
 
 
-def richardson(
-    coarse: WholeDifferences, fine: WholeDifferences, half: Any, m5: Array, noise: Array
-) -> WholeDifferences:
+def richardson(coarse: WholeDifferences, fine: WholeDifferences, m5: Array) -> WholeDifferences:
     """Richardson extrapolation (4 D(s/2) - D(s))/3 of two differences, error O(s⁴).
 
-    half : the coarse step s; m5 (sets, n, n) bounds the fifth derivative; noise as above.
+    m5 (sets, n, n) bounds the fifth derivative.
 
     D(s) = f' + s²/6 f''' + s⁴/120 f^(5)(xi), so the s² terms cancel and what remains is at most
-    (s⁴/120)(1/4 + 1)/3 M_5 = s⁴ M_5/288, plus (4 · 2 + 1)/3 = 3 times noise/s.
+    (s⁴/120)(1/4 + 1)/3 M_5 = s⁴ M_5/288, plus the rounding of both, that of D(s/2) four times:
+    (4 · 2 + 1)/3 = 3 times noise/s.
     """
     derivative = (4 * fine.derivative - coarse.derivative) / 3
-    return WholeDifferences(derivative, half**4 / 288 * m5 + 3 * noise[..., None] / half)
+    rounding = (4 * fine.rounding + coarse.rounding) / 3 * bounds.SLACK
+    bound = coarse.half**4 / 288 * m5 * bounds.SLACK + rounding
+    return WholeDifferences(derivative, bound, rounding, coarse.half)

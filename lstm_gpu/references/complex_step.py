@@ -48,7 +48,8 @@ def differentiate(sets: Any, errors: bounds.StepErrors) -> ComplexStep:
     -----
     Truncation is at most s² max|U|³ K_3, six times the real line's s²/6: the sup norms of the
     third derivatives do not double within |Im z| <= s |U|. An imaginary part that underflows
-    loses at most the smallest normal number, divided by s.
+    loses at most the smallest normal number, divided by s. Where s |U| is not small nothing is
+    known: the bound is infinite.
     """
     xp = namespace_of(sets.h_prev)
     n = sets.h_prev.shape[-1]
@@ -65,4 +66,5 @@ def differentiate(sets: Any, errors: bounds.StepErrors) -> ComplexStep:
     largest = xp.abs(sets.U).max(axis=(1, 2, 3)).astype(xp.float64)
     tiny = float(np.finfo(name).tiny)
     truncation = s * s * largest**3 * k3 + 16 * tiny / s * (1 + largest)
+    truncation = xp.where(s * largest < 2.0**-10, truncation, xp.inf)
     return ComplexStep(derivatives, truncation[:, None, None].astype(name), errors, sets.U)

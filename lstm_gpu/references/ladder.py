@@ -75,40 +75,40 @@ def climb(sets: Any, formulas: dict[str, tuple[Array, Array]]) -> dict[tuple[str
     def function(h: Array) -> Array:
         return cell.step(sets, h=h).h
 
-    def difference(step: float) -> tuple[WholeDifferences, Array]:
+    def difference(step: float) -> WholeDifferences:
         reach = xp.abs(sets.h_prev) + xp.asarray(step, dtype=sets.U.dtype)
         dz = bounds.preactivation_error(sets, reach).max(axis=1)
         noise = bounds.evaluation_errors(c_size, dz, u)["h"]
-        return whole_differences(sets, function, majorant, noise, step), noise
+        return whole_differences(sets, function, majorant, noise, step)
 
-    steps = [2.0**e for e in EXPONENTS[str(np.dtype(sets.U.dtype))]]
-    found = [difference(step) for step in steps]
-    results: dict[str, list[tuple[float, WholeDifferences]]] = {
-        "central": [(step, d) for step, (d, _) in zip(steps, found, strict=True)],
-        "richardson": [
-            (steps[k], richardson(found[k][0], found[k - 1][0], steps[k], along[4], found[k][1]))
-            for k in range(1, len(steps))
-        ],
+    rungs: dict[tuple[str, str], list[Rung]] = {
+        (name, reference): [] for name in formulas for reference in ORDERS
     }
-    return {
-        (name, reference): _compare(reference, points, J, error)
-        for name, (J, error) in formulas.items()
-        for reference, points in results.items()
-    }
+    finer = None
+    for exponent in EXPONENTS[str(np.dtype(sets.U.dtype))]:  # two steps' arrays live at once
+        step = 2.0**exponent
+        found = {"central": difference(step)}
+        if finer is not None:
+            found["richardson"] = richardson(found["central"], finer, along[4])
+        finer = found["central"]
+        for reference, measured in found.items():
+            for name, (J, error) in formulas.items():
+                rungs[name, reference].append(_rung(step, measured, J, error))
+    return {key: _judged(key[1], rungs[key]) for key in rungs}
 
 
-def _compare(
-    reference: str, points: list[tuple[float, WholeDifferences]], J: Array, error: Array
-) -> Ladder:
-    xp = namespace_of(J)
-    gap, bound, excess = [], [], []
-    for _, difference in points:
-        entry_gap = xp.abs(J - difference.derivative).astype(xp.float64)
-        entry_bound = difference.bound + error
-        gap.append(float(to_host(entry_gap.max())))
-        bound.append(float(to_host(entry_bound.max())))
-        excess.append(float(to_host((entry_gap / entry_bound).max())))
-    steps = [step for step, _ in points]
+Rung = tuple[float, float, float, float]  # step, largest gap, largest bound, largest excess
+
+
+def _rung(step: float, difference: WholeDifferences, J: Array, error: Array) -> Rung:
+    gap = namespace_of(J).abs(J - difference.derivative).astype("float64")
+    bound = difference.bound + error
+    largest = [float(to_host(array.max())) for array in (gap, bound, gap / bound)]
+    return step, largest[0], largest[1], largest[2]
+
+
+def _judged(reference: str, rungs: list[Rung]) -> Ladder:
+    steps, gap, bound, excess = (list(column) for column in zip(*rungs, strict=True))
     label = triage(steps, gap, excess, ORDERS[reference])
     verdict, reason = judge(label, excess)
     order = observed_order(steps, gap, label)

@@ -53,9 +53,10 @@ def _normal(gain: float) -> Law:
 def orthogonal(r, rows, columns, hidden_size):
     """Haar-distributed orthogonal (square), otherwise normal of gain 1, as for an input matrix.
 
-    Stewart (1980): the product of n - 1 Householder reflections of normal vectors of lengths
-    n, n-1, …, 2 and a random sign. Sums run over an axis that is not the last, which NumPy
-    adds one slice after another: the order, and so every bit, is fixed.
+    Stewart (1980): the product of n - 1 Householder reflections, each of which sends e_1 to a
+    normal vector's direction, of lengths n, n-1, …, 2, and a random sign. Sums are running
+    sums or go over an axis that is not the last: NumPy adds one slice after another, so their
+    order, and every bit, is fixed.
     """
     if rows != columns:
         return _normal(1.0)(r, rows, columns, hidden_size)
@@ -65,11 +66,16 @@ def orthogonal(r, rows, columns, hidden_size):
     q[..., n - 1, n - 1] = np.where(r[..., 0] < 0.5, -1.0, 1.0)
     used = 1
     for length in range(2, n + 1):
-        v = standard_normal(r[..., used : used + length])[..., None]
+        v = standard_normal(r[..., used : used + length])
         used += length
+        sign = np.where(v[..., :1] < 0, -1.0, 1.0)
+        norm = np.sqrt(np.cumsum(v * v, axis=-1)[..., -1:])
+        square = 2 * norm * (norm + np.abs(v[..., :1]))  # v·v after the next line
+        v[..., :1] += sign * norm  # 1 - 2 v vᵀ/v·v now sends e_1 to -sign times the direction
+        v, square, sign = v[..., None], square[..., None], sign[..., None]
         block = q[..., n - length :, n - length :]
-        square = (v * v).sum(axis=-2, keepdims=True)
         block -= v * ((2 / square) * (v * block).sum(axis=-2, keepdims=True))
+        block *= -sign
     return q
 
 

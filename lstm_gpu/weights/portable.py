@@ -33,10 +33,11 @@ def log(x: np.ndarray) -> np.ndarray:
 
 def atanh(t: np.ndarray) -> np.ndarray:
     """Inverse hyperbolic tangent for |t| < 1."""
-    small = np.abs(t) <= 0.125
-    inside = _atanh_series(np.where(small, t, 0.0))
-    far = np.where(small, 0.0, t)
-    return np.where(small, inside, 0.5 * (log(1 + far) - log(1 - far)))
+    result = log(1 + t) - log(1 - t)
+    result *= 0.5
+    small = np.abs(t) <= 0.125  # where the logarithms cancel
+    result[small] = _atanh_series(t[small])
+    return result
 
 
 # Wichura, M. J. (1988), Algorithm AS 241, Applied Statistics 37 (3), 477-484: numerator and

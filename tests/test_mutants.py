@@ -1,0 +1,133 @@
+"""Every wrong formula is caught by both references, or equals the truth and is said to."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from examples import GENERIC, drawn
+
+from lstm_gpu import bounds
+from lstm_gpu.backend import to_host
+from lstm_gpu.claims import cell_state, jacobians
+from lstm_gpu.claims.block import REFERENCES, Block
+from lstm_gpu.mutants import JACOBIAN_MUTANTS
+from lstm_gpu.tally import summarise
+from lstm_gpu.weights import Case
+
+NAMES = [f"{m.claim}/{m.name}" for m in JACOBIAN_MUTANTS]
+mutants = pytest.mark.parametrize("mutant", JACOBIAN_MUTANTS, ids=NAMES)
+
+# At n = 1 a transpose or another scaling's side is no mistake.
+SAME_AT_1 = {
+    "U_f_transposed", "all_U_transposed", "column_scaling_in_f", "jacobian_transposed",
+    "columns_scaled",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    return {n: Block(drawn(replace(GENERIC, hidden_size=n), 12)) for n in (1, 2, 3, 8)}
+
+
+def compared(block, mutant, reference):
+    key = (mutant.claim, jacobians.MUTATED[mutant.claim], mutant.name, reference)
+    (found,) = jacobians.trials(block, only=key)
+    return found
+
+
+def test_there_are_many_and_each_has_a_name_a_family_and_a_place():
+    assert len(JACOBIAN_MUTANTS) >= 12
+    assert len({m.name for m in JACOBIAN_MUTANTS if m.claim == "hidden_jacobian"}) >= 12
+    assert max(Counter(NAMES).values()) == 1, Counter(NAMES).most_common(1)
+    for mutant in JACOBIAN_MUTANTS:
+        assert mutant.name
+        assert mutant.family
+        assert mutant.seen
+        assert mutant.claim in jacobians.MUTATED
+    for family, seen in cell_state.MUTANTS.values():
+        assert family
+        assert seen
+
+
+def test_the_families_of_the_catalogue_are_all_tried():
+    families = {m.family for m in JACOBIAN_MUTANTS} | {f for f, _ in cell_state.MUTANTS.values()}
+    assert families >= {
+        "activation derivative", "wrong factor", "missing path", "extra path", "gate order",
+        "matrix orientation", "sign", "time index", "size of error", "zero",
+    }  # fmt: skip
+
+
+@mutants
+@pytest.mark.parametrize("n", [2, 3, 8])
+def test_every_mutant_is_wrong_beyond_rounding_and_caught_by_both_references(blocks, mutant, n):
+    for reference in REFERENCES:
+        record = summarise(compared(blocks[n], mutant, reference), 0)
+        assert record.undecided_sets == 0
+        assert record.equivalent_sets == 0, f"{reference}: no mistake in {record.equivalent_sets}"
+        assert record.refuted_sets > 0, f"{reference}: largest ratio {record.ratio}"
+        if reference == "complex_step":
+            assert record.refuted_sets == 12, record.refuted_sets
+
+
+@mutants
+def test_at_n_1_a_mutant_is_equivalent_or_caught(blocks, mutant):
+    for reference in REFERENCES:
+        record = summarise(compared(blocks[1], mutant, reference), 0)
+        if mutant.name in SAME_AT_1:
+            assert (record.equivalent_sets, record.refuted_sets) == (12, 0)
+        else:
+            assert (record.equivalent_sets, record.refuted_sets > 0) == (0, True)
+
+
+@mutants
+def test_a_mutant_is_far_from_the_truth_by_more_than_the_rounding_of_both(blocks, mutant):
+    block = blocks[3]
+    s = jacobians.subject(block, "complex_step")
+    quantity, truth = jacobians.READINGS[mutant.claim, jacobians.MUTATED[mutant.claim]]
+    rounding = bounds.entries(block.formula_errors(quantity), block.sets.U)
+    gap = abs(mutant.formula(s) - truth(s))
+    assert (gap > 100 * rounding).any(axis=(1, 2)).all()
+
+
+def test_a_mutant_does_not_change_the_block(blocks):
+    block = blocks[3]
+    before = [a.copy() for a in (block.sets.U, block.sets.c_prev, block.step.h, block.step.f)]
+    s = jacobians.subject(block, "central")
+    measured = {q: a.copy() for q, a in s.measured.items()}
+    for mutant in JACOBIAN_MUTANTS:
+        mutant.formula(s)
+    after = [block.sets.U, block.sets.c_prev, block.step.h, block.step.f]
+    assert all((a == b).all() for a, b in zip(before, after, strict=True))
+    assert all((measured[q] == s.measured[q]).all() for q in measured)
+
+
+def test_mutants_have_the_same_bits_on_every_backend(backend, exact):
+    block, host = Block(drawn(GENERIC, 3, xp=backend)), Block(drawn(GENERIC, 3))
+    if not exact:
+        pytest.skip("another library rounds differently")
+    for mutant in JACOBIAN_MUTANTS:
+        here = to_host(mutant.formula(jacobians.subject(block, "central")))
+        there = mutant.formula(jacobians.subject(host, "central"))
+        assert (here == there).all(), mutant.name
+
+
+def test_with_zero_states_some_slips_hide_and_are_called_equivalent():
+    """c_{t-1} = 0 switches the forget path off: sigma for sigma' and U_f transposed hide there."""
+    sets = drawn(GENERIC, 3)
+    hidden = Block(replace(sets, c_prev=0 * sets.c_prev))
+    by_name = {m.name: m for m in JACOBIAN_MUTANTS if m.claim == "hidden_jacobian"}
+    for name in ("sigma_for_slope_in_f", "U_f_transposed", "no_f_path", "column_scaling_in_f"):
+        record = summarise(compared(hidden, by_name[name], "complex_step"), 0)
+        assert (record.equivalent_sets, record.refuted_sets) == (3, 0), name
+    record = summarise(compared(hidden, by_name["no_i_path"], "complex_step"), 0)
+    assert (record.equivalent_sets, record.refuted_sets) == (0, 3)
+
+
+def test_float32_catches_all_but_the_smallest_errors():
+    block = Block(drawn(Case(8, 5, "float32", "normal_gain_4", "generic"), 12))
+    missed = {
+        mutant.name
+        for mutant in JACOBIAN_MUTANTS
+        if not summarise(compared(block, mutant, "complex_step"), 0).refuted_sets
+    }
+    assert missed <= {"off_by_0.01_percent"}, missed
