@@ -118,6 +118,19 @@ def test_a_bound_holds_at_least_what_its_docstring_adds_up(dtype):
         assert (block.central.bound(q) >= sum(parts)).all(), q
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_differences_about_preactivations_off_by_dz_are_within_their_bounds(sign):
+    """No rounding is that bad: here z^ is off by the dz that the bound is told."""
+    sets, dz = drawn(GENERIC), np.full((2, 4, 3), 1e-3)
+    shifted = cell.activate(cell.step(sets).z + sign * dz, sets.c_prev)
+    found = central.differences(sets, shifted, dz * (1 + 2.0**-30))
+    for s in range(2):
+        truth = reference.jacobians(reference.inputs(sets, s))
+        for q in QUANTITIES:
+            worst = reference.excess(found.derivatives[q][s], truth[q], found.bound(q)[s])
+            assert 1e-3 < worst.ratio <= 1, f"{q}: {worst}"
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_steps_are_the_largest_powers_of_two_within_the_radius(backend, dtype):
     for case in cases(3, 2, dtype):

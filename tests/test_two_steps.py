@@ -1,6 +1,9 @@
 """dh_2/dh_0 by differences: within its bound of exact decimals, and the product is not it."""
 
+import math
 from dataclasses import replace
+from decimal import localcontext
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,8 +12,9 @@ from examples import GENERIC, cases, drawn, on, with_bias
 
 from lstm_gpu.claims import cell_state
 from lstm_gpu.claims.block import Block
+from lstm_gpu.references import two_steps
 from lstm_gpu.references.two_steps import hidden_over_two_steps
-from lstm_gpu.weights import DTYPES
+from lstm_gpu.weights import DTYPES, Case
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -30,6 +34,35 @@ def test_differences_over_two_steps_are_within_their_bounds_of_the_truth(backend
             assert worst.ratio <= 1, f"{case.name}: {worst}"
             decided += 1
     assert decided > 40, decided
+
+
+def test_the_majorants_over_two_steps_bound_every_derivative_and_are_not_vacuous(monkeypatch):
+    taken = []
+
+    def take(sets, function, majorant, noise, step):
+        taken.append(majorant)
+        return original(sets, function, majorant, noise, step)
+
+    original = two_steps.whole_differences
+    monkeypatch.setattr(two_steps, "whole_differences", take)
+    sets = drawn(Case(1, 1, "float64", "sparse", "generic"), 1)
+    closest = dict.fromkeys(range(1, 4), 0.0)
+    for weight, c, h in product((0.5, 64.0), (-2.0, 0.0, 1.0), np.linspace(-0.04, 0.04, 9)):
+        U = np.full_like(sets.U, weight)
+        h_prev, c_prev = np.full_like(sets.h_prev, h), np.full_like(sets.c_prev, c)
+        given = replace(sets, W=0 * sets.W, U=U, h_prev=h_prev, c_prev=c_prev)
+        two_steps.hidden_over_two_steps(given)
+        p = reference.inputs(given)
+        with localcontext(reference.DIGITS):
+            one = reference.jets(p, 0, 3)
+            two = reference.forward(replace(p, h=one["h"], c=one["c"]))["h"][0]
+        for r in range(1, 4):
+            truth = abs(float(two.a[r])) * math.factorial(r)
+            ratio = truth / taken[-1].orders[r][0, 0, 0]
+            assert ratio <= 1, (weight, c, h, r, ratio)
+            closest[r] = max(closest[r], ratio) if weight == 64 else closest[r]
+    # One factor |U| = 64 less for each order would be noticed.
+    assert all(ratio > 64.0**-r for r, ratio in closest.items()), closest
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -55,6 +55,8 @@ MUTATED = {
     "hidden_jacobian": "as_written",
     "forget_gate_jacobian": "row_scaling",
 }
+# Claims whose formulas use the reference's own Jacobians of the factors.
+MEASURED_FACTORS = frozenset({"product_rule"})
 
 
 def product_rule_bound(block: Block, reference: str) -> Array:
@@ -94,38 +96,46 @@ def _equivalent(wrong: Array, truth: Array, rounding: Array) -> Array:
 
 
 def trials(block: Block, only: tuple[str, str, str, str] | None = None) -> Iterator[Comparison]:
-    """Compare every reading and every mutant with both references, one at a time.
+    """Compare every reading and every mutant with the references.
 
     only : a comparison's key, to evaluate just that one (for a replay).
     """
-    for reference in REFERENCES:
-        s = subject(block, reference)
-        for claim, mutated in MUTATED.items():
-            if only is None or (claim, reference) == (only[0], only[3]):
-                yield from _claim_trials(block, s, claim, mutated, reference, only)
+    for claim, mutated in MUTATED.items():
+        if only is None or claim == only[0]:
+            references = REFERENCES if only is None else (only[3],)
+            if claim in MEASURED_FACTORS:  # another formula for each reference
+                for reference in references:
+                    yield from _claim_trials(block, claim, mutated, (reference,), only)
+            else:
+                yield from _claim_trials(block, claim, mutated, references, only)
 
 
 def _claim_trials(
     block: Block,
-    s: Subject,
     claim: str,
     mutated: str,
-    reference: str,
+    references: tuple[str, ...],
     only: tuple[str, str, str, str] | None,
 ) -> Iterator[Comparison]:
-    """One claim's readings, then its mutants, against one reference."""
+    """One claim's readings, then its mutants: each formula once, against every reference."""
     quantity, true_formula = READINGS[claim, mutated]
-    measured = block.measured(reference, quantity)
-    limit = _bound(block, claim, reference, quantity)
+    s = subject(block, references[0])
+    limits = {reference: _bound(block, claim, reference, quantity) for reference in references}
+
+    def compare(
+        reading: str, mutant: str, claimed: Array, equivalent: Array | None = None
+    ) -> Iterator[Comparison]:
+        for reference, limit in limits.items():
+            key = (claim, reading, mutant, reference)
+            measured = block.measured(reference, quantity)
+            yield Comparison(*key, claimed, measured, limit, equivalent=equivalent)
+
     for (of_claim, reading), (_, formula) in READINGS.items():
-        key = (claim, reading, "", reference)
-        if of_claim == claim and only in (None, key):
-            yield Comparison(*key, formula(s), measured, limit)
+        if of_claim == claim and (only is None or only[1:3] == (reading, "")):
+            yield from compare(reading, "", formula(s))
     truth = true_formula(s)
     rounding = 2 * bounds.entries(block.formula_errors(quantity), block.sets.U)
     for mutant in JACOBIAN_MUTANTS:
-        key = (claim, mutated, mutant.name, reference)
-        if mutant.claim == claim and only in (None, key):
+        if mutant.claim == claim and (only is None or only[1:3] == (mutated, mutant.name)):
             wrong = mutant.formula(s)
-            equivalent = _equivalent(wrong, truth, rounding)
-            yield Comparison(*key, wrong, measured, limit, equivalent=equivalent)
+            yield from compare(mutated, mutant.name, wrong, _equivalent(wrong, truth, rounding))

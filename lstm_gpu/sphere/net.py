@@ -10,7 +10,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.spatial import ConvexHull
 
 from lstm_gpu.bounds import unit_roundoff
 from lstm_gpu.sphere.gate import Gate
@@ -56,6 +55,8 @@ def covering_radius(points: np.ndarray) -> float:
     ValueError
         when the points leave a half sphere empty: no plane of their hull bounds that gap.
     """
+    from scipy.spatial import ConvexHull  # a fifth of a second, of use at n = 3 alone
+
     offsets = ConvexHull(points).equations[:, -1]
     nearest = float((-offsets).min()) - _HULL_SLACK
     if nearest <= 0:
