@@ -58,7 +58,7 @@ def differentiate(sets: Any, errors: bounds.StepErrors) -> ComplexStep:
     h = sets.h_prev[:, None, :] + (1j * s) * xp.eye(n, dtype=_COMPLEX[name])
     step = cell.step(sets, h=h)
     derivatives = {
-        q: xp.swapaxes(getattr(step, q).imag / s, 1, 2)
+        q: xp.ascontiguousarray(xp.swapaxes(getattr(step, q).imag / s, 1, 2))
         for q in ("i", "f", "u", "o", "c", "tanh_c", "h")
     }
     c_size = xp.abs(sets.c_prev).astype(xp.float64)
