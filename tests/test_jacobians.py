@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from examples import GENERIC, cases, drawn, extremes, on, with_bias
 
-from lstm_gpu import derivatives
+from lstm_gpu import cell, derivatives
 from lstm_gpu.claims import jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.claims.registry import CLAIMS
@@ -130,6 +130,20 @@ def test_the_bound_of_the_product_rule_is_not_vacuous(reference):
     limit = jacobians.product_rule_bound(block, reference)
     epsilon = {"central": 1e-5, "complex_step": 1e-11}[reference]
     assert (limit < epsilon * J.max(axis=(1, 2))[:, None, None]).any(axis=(1, 2)).all()
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_the_bound_of_the_product_rule_covers_the_errors_of_the_values(sign):
+    """No rounding is that bad: t and o are taken at z^ off by 1e-6, the Jacobians at z itself."""
+    sets = drawn(GENERIC)
+    right, off = Block(sets), Block(sets)
+    off.__dict__["complex"] = right.complex
+    off.__dict__["step"] = cell.activate(right.step.z + sign * 1e-6, sets.c_prev)
+    off.__dict__["preactivation_error"] = np.full((2, 4, 3), 1e-6 * (1 + 2.0**-30))
+    measured = right.complex.derivatives
+    claimed = derivatives.product_rule(off.step, measured["o"], measured["tanh_c"])
+    ratio = abs(claimed - measured["h"]) / jacobians.product_rule_bound(off, "complex_step")
+    assert 0.1 < ratio.max() <= 1, ratio.max()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

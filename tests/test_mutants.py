@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 from examples import GENERIC, drawn
@@ -87,6 +88,14 @@ def test_a_mutant_is_far_from_the_truth_by_more_than_the_rounding_of_both(blocks
     rounding = bounds.entries(block.formula_errors(quantity), block.sets.U)
     gap = abs(mutant.formula(s) - truth(s))
     assert (gap > 100 * rounding).any(axis=(1, 2)).all()
+
+
+def test_no_two_mutants_of_a_claim_are_the_same_formula(blocks):
+    s = jacobians.subject(blocks[3], "complex_step")
+    for claim in jacobians.MUTATED:
+        wrong = {m.name: m.formula(s) for m in JACOBIAN_MUTANTS if m.claim == claim}
+        for one, other in combinations(wrong, 2):
+            assert (wrong[one] != wrong[other]).any(), (claim, one, other)
 
 
 def test_a_mutant_does_not_change_the_block(blocks):

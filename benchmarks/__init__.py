@@ -1,0 +1,1 @@
+"""Side-by-side measurements: one full check of a weight set, by this package and by its peers."""

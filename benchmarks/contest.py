@@ -1,0 +1,118 @@
+"""Contestants and the way they are timed: side by side, one after another, several rounds.
+
+On a machine that others use, the time of one run says little; a ratio of two that ran right after
+one another says more, and the median of such ratios over rounds more again. So every round times
+every contestant once, every other round in the opposite order.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks import ours, peers
+from benchmarks.workers import Timing, Workers
+from lstm_gpu.weights import Case
+
+SEED = 1
+_LEAST_SECONDS = 0.15  # a run is made of as many batches as take about this long
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """An engine in one arrangement: `processes` at the same time, each of `threads` threads.
+
+    batch : weight sets that one call gets, in each process
+    calls : calls per process and run
+    """
+
+    engine: str
+    processes: int
+    threads: int
+    batch: int
+    calls: int = 1
+
+    @property
+    def sets(self) -> int:
+        return self.processes * self.batch * self.calls
+
+    def run(self, pool: Workers, case: Case) -> Timing:
+        """One run, each process on a range of weight sets of its own."""
+        size = self.batch * self.calls
+        ranges = [(k * size, (k + 1) * size) for k in range(self.processes)]
+        if self.engine in ours.ENGINES:
+            function = ours.ENGINES[self.engine]
+            return pool.run(function, [(case, SEED, *r, self.batch) for r in ranges])
+        own = [(self.engine, case, SEED, *r, self.batch, self.threads) for r in ranges]
+        return pool.run(peers.run, own)
+
+    def long_enough(self, pool: Workers, case: Case) -> "Contestant":
+        """The same with as many calls as a run of sufficient length needs; also the warm-up."""
+        self.run(pool, case)
+        seconds = self.run(pool, case).wall
+        calls = max(1, min(round(_LEAST_SECONDS / seconds), 64))
+        longer = Contestant(**{**asdict(self), "calls": calls})
+        longer.run(pool, case)
+        return longer
+
+
+ARRANGEMENTS = ((1, 1), (1, 2), (2, 1))  # processes, threads of each: of the peers
+WORKFLOW = (2, 1)  # ours: as the workflow runs on two cores
+
+
+def best_batch(
+    engine: str, arrangement: tuple[int, int], batches: tuple[int, ...], pool: Workers, case: Case
+) -> Contestant:
+    """The peer at the batch size that suits it best: least time per weight set, of three runs."""
+
+    def time(contestant: Contestant) -> float:
+        contestant.run(pool, case)
+        return min(contestant.run(pool, case).wall for _ in range(3)) / contestant.sets
+
+    return min((Contestant(engine, *arrangement, batch) for batch in batches), key=time)
+
+
+def pool_of(contestant: Contestant, pools: dict[str, Workers]) -> Workers:
+    """The processes of the contestant's side."""
+    return pools["ours" if contestant.engine in ours.ENGINES else "peers"]
+
+
+def rounds(
+    contestants: list[Contestant], case: Case, count: int, pools: dict[str, Workers]
+) -> list[dict[str, Any]]:
+    """Time all contestants `count` times, interleaved.
+
+    pools : "ours" and "peers", the processes of each side
+
+    Returns
+    -------
+    For each contestant its settings, ``seconds`` and ``processor_seconds`` per weight set (one
+    per round) and its verdicts.
+    """
+    timings: list[list[Timing]] = [[] for _ in contestants]
+    order = list(range(len(contestants)))
+    for r in range(count):
+        for k in order if r % 2 == 0 else order[::-1]:
+            contestant = contestants[k]
+            timings[k].append(contestant.run(pool_of(contestant, pools), case))
+    return [
+        {
+            **asdict(contestant),
+            "seconds": [t.wall / contestant.sets for t in own],
+            "processor_seconds": [t.processor / contestant.sets for t in own],
+            "verdicts": sorted({verdict for t in own for verdict in t.results}),
+        }
+        for contestant, own in zip(contestants, timings, strict=True)
+    ]
+
+
+def summary(seconds: list[float], over: list[float] | None = None) -> dict[str, float]:
+    """Median, quartiles and least of times; with `over`, of the ratios round by round."""
+    values = np.array(seconds) if over is None else np.array(seconds) / np.array(over)
+    low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
+    return {
+        "median": float(median),
+        "lower_quartile": float(low),
+        "upper_quartile": float(high),
+        "least": float(values.min()),
+    }
