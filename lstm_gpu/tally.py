@@ -57,9 +57,11 @@ class Record:
     undecided_sets : sets with an entry that is not finite (value or bound)
     decisive_sets : sets on which the all-zero quantity would have been refuted (not of mutants)
     equivalent_sets : sets on which a mutant equals the truth
-    smallest_detectable : an error of this size, at any one entry of every set, would have been
-        refuted in at least one set: the least over sets of max(bound + |gap|). In the unit of
-        the quantity; infinite when no set was decided, and for mutants
+    smallest_detectable : a formula that is right but for an error of this size, at any one entry
+        of every set, would have been refuted in at least one set: the least over sets of twice
+        the largest bound (an error e leaves a gap above the bound when e > bound + |gap|, and
+        the gap of a right formula is at most the bound). In the unit of the quantity; infinite
+        when no set was decided, and for mutants
     histogram : floor(2 log10(error/bound)) of each set's worst entry -> sets
     worst : the entry with the largest error/bound, None before the first decided set
     """
@@ -201,8 +203,8 @@ def summarise(comparison: Comparison, start: int) -> Record:
         if not bool(bound.min() > 0):  # a zero bound (or a NaN): 0/0 is no error
             ratio[error == 0] = 0
         largest = ratio.max(axis=1)  # of a NaN and a number: NaN
-        reach = (error + bound).max(axis=1)  # finite only where both are
-        decided = xp.isfinite(reach)
+        widest = bound.max(axis=1)
+        decided = xp.isfinite(widest) & xp.isfinite(error.max(axis=1))
         refuted = decided & (largest > 1)
 
     decided_h, largest_h = to_host(decided), to_host(largest).astype(np.float64)
@@ -221,7 +223,7 @@ def summarise(comparison: Comparison, start: int) -> Record:
     if not comparison.mutant:
         decisive = decided & (xp.abs(measured) > bound).any(axis=1)
         record.decisive_sets = int(decisive.sum())
-        record.smallest_detectable = float(to_host(reach)[decided_h].min())
+        record.smallest_detectable = 2 * float(to_host(widest)[decided_h].min())
     record.histogram = _histogram(largest_h[decided_h])
     s = int(np.argmax(np.where(decided_h, largest_h, -1.0)))
     entry = int(ratio[s].argmax())

@@ -43,8 +43,8 @@ def test_a_record_by_hand(backend, dtype):
     assert (record.weight_sets, record.comparisons) == (3, 6)
     assert (record.refuted_sets, record.undecided_sets) == (1, 0)
     assert record.decisive_sets == 1  # 1.5 > 1; nothing; 1 = 1, not above it
-    # max(bound + |gap|) of each set: 1.5, 0.75, 4; the least of them
-    assert record.smallest_detectable == 0.75
+    # twice the largest bound of each set: 2, 1, 4; the least of them
+    assert record.smallest_detectable == 1.0
     assert record.worst == {
         "ratio": 3.0, "error": 3.0, "bound": 1.0, "claimed": 4.0, "measured": 1.0,
         "index": 9, "entry": [0],
