@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import reference as decimals
 from examples import GENERIC, cases, drawn, extremes, on, with_bias
 
 from lstm_gpu import cell, derivatives
@@ -144,6 +145,21 @@ def test_the_bound_of_the_product_rule_covers_the_errors_of_the_values(sign):
     claimed = derivatives.product_rule(off.step, measured["o"], measured["tanh_c"])
     ratio = abs(claimed - measured["h"]) / jacobians.product_rule_bound(off, "complex_step")
     assert 0.1 < ratio.max() <= 1, ratio.max()
+
+
+@pytest.mark.parametrize("reference", REFERENCES)
+def test_the_bound_of_the_product_rule_covers_the_errors_of_all_three_jacobians(reference):
+    """Each is the exact Jacobian moved by its whole bound, in the direction that hurts most."""
+    block = Block(drawn(GENERIC, 1))
+    exact = decimals.jacobians(decimals.inputs(block.sets))
+    own = {q: block.bound(reference, q, with_formula=False) for q in ("h", "o", "tanh_c")}
+    truth = {q: decimals.array(exact[q])[None] for q in own}
+    away_o = truth["o"] + np.sign(block.step.tanh_c)[..., None] * own["o"]
+    away_c = truth["tanh_c"] + own["tanh_c"]
+    limit = jacobians.product_rule_bound(block, reference)
+    claimed = derivatives.product_rule(block.step, away_o, away_c)
+    ratio = abs(claimed - (truth["h"] - own["h"])) / limit
+    assert 0.5 < ratio.max() <= 1, ratio.max()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
