@@ -9,7 +9,7 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -69,7 +69,10 @@ class Workers:
         try:
             answers = [connection.recv() for connection in connections]
         except EOFError as error:
-            raise RuntimeError("a worker ended before it answered (out of memory?)") from error
+            codes = [process.exitcode for process in self._processes]
+            raise RuntimeError(
+                f"a worker ended before it answered (exit codes {codes}; out of memory?)"
+            ) from error
         wall = time.perf_counter() - start
         for _, result in answers:
             if isinstance(result, RuntimeError):
@@ -78,7 +81,8 @@ class Workers:
 
     def close(self) -> None:
         for connection, process in zip(self._connections, self._processes, strict=True):
-            connection.send(None)
+            with suppress(OSError):  # it may have ended before
+                connection.send(None)
             connection.close()
             process.join()
 

@@ -198,6 +198,11 @@ def test_a_worker_that_fails_is_reported():
         pool.run(divmod, [(1, 0)])
 
 
+def test_a_worker_that_ends_is_reported():
+    with pytest.raises(RuntimeError, match="ended before it answered"), workers(1) as pool:
+        pool.run(os._exit, [(3,)])
+
+
 # --- Floors, memory, machine --------------------------------------------------------------------
 
 
