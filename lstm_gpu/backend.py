@@ -2,7 +2,6 @@
 
 import functools
 import importlib.util
-import os
 import platform
 import sys
 from typing import Any
@@ -90,9 +89,3 @@ def keep_freed_memory() -> None:
     returning one, which is never touched, is enough. Elsewhere this does nothing.
     """
     np.empty(2**25 - 2**13, np.uint8)
-
-
-def one_thread() -> None:
-    """Ask BLAS libraries for one thread; effective only before NumPy is first imported."""
-    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")

@@ -5,7 +5,7 @@ and the backend.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,15 @@ def job_memory(case: Case) -> int:
     return 8 * 5 * words_per_set(case) + n * n * (14 * 2 * real + 70 * real)
 
 
+def _blocks(start: int, stop: int, size: int, progress: Progress) -> Iterator[tuple[int, int]]:
+    """Cut ``range(start, stop)`` into blocks, and report each once it is done."""
+    for first in range(start, stop, size):
+        last = min(first + size, stop)
+        yield first, last
+        if progress:
+            progress(last - start, stop - start)
+
+
 def check_shard(
     case: Case, seed: int, start: int, stop: int, backend: str = "auto", progress: Progress = None
 ) -> dict[str, Any]:
@@ -60,8 +69,7 @@ def check_shard(
     tally = Tally()
     sha256 = None
     size = block_size(case)
-    for first in range(start, stop, size):
-        last = min(first + size, stop)
+    for first, last in _blocks(start, stop, size, progress):
         block = Block(draw(case, seed, first, last, xp))
         sha256 = digest(block.sets, sha256)
         with np.errstate(all="ignore"):  # what is not finite is counted as undecided
@@ -69,8 +77,6 @@ def check_shard(
                 tally.update(comparison, first)
             for comparison in jacobians.trials(block):
                 tally.update(comparison, first)
-        if progress:
-            progress(last - start, stop - start)
     return {
         "case": case.as_dict(),
         "seed": seed,
@@ -133,16 +139,13 @@ def align_shard(
     tally = Tally()
     summaries = []
     size = gate_maximum.sets_at_once(case, xp)
-    for first in range(start, stop, size):
-        last = min(first + size, stop)
+    for first, last in _blocks(start, stop, size, progress):
         sets = draw(case, seed, first, last, xp)
         with np.errstate(all="ignore"):
             found = gate_maximum.trials(sets, case, seed, first, directions, xp)
             for comparison in found.comparisons:
                 tally.update(comparison, first)
         summaries.append(found.search)
-        if progress:
-            progress(last - start, stop - start)
     return {
         "case": case.as_dict(),
         "seed": seed,

@@ -98,14 +98,6 @@ def test_descriptions_name_backend_and_device():
     assert backends.describe(fake_device) == {"backend": "cupy", "device": "fake device"}
 
 
-def test_one_thread_leaves_a_user_s_setting_alone(monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
-    backends.one_thread()
-    assert backends.os.environ["OMP_NUM_THREADS"] == "3"
-    assert backends.os.environ["MKL_NUM_THREADS"] == "1"
-
-
 # --- The names that the package uses -------------------------------------------------------------
 
 

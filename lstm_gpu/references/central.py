@@ -24,7 +24,7 @@ from lstm_gpu.tiles import maximum, tiles
 Array = Any
 
 QUANTITIES = ("f", "o", "tanh_c", "h")
-SMALLEST_STEP = 2.0**-120  # 1/(2 s) is a float32; for weights up to about 2^100
+LEAST_EXPONENT, MOST_EXPONENT = -120, 60  # of s: 1/(2 s) is a float32; |U| up to about 2^100
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def differences(
     best = (3 * delta["h"].max(axis=1) / unit["h"].orders[3].max(axis=1)) ** (1 / 3)
     radius = xp.minimum(best, 1.0)
     step = step_sizes(sets.U, radius)
-    outside = (step <= SMALLEST_STEP).any(axis=1)[:, None]  # s_j |U| may be above the radius
+    outside = (step <= 2.0**LEAST_EXPONENT).any(axis=1)[:, None]  # s_j |U| may be above the radius
 
     dz_row = maximum(dz)
     r = radius[:, None]
@@ -109,8 +109,8 @@ def step_sizes(U: Array, radius: Array) -> Array:
     largest = maximum(xp.abs(U).reshape(sets, gates * n, n)).astype(xp.float64)
     ratio = xp.where(largest > 0, radius[:, None] / xp.where(largest > 0, largest, 1), 1.0)
     _, exponent = xp.frexp(ratio)  # ratio = m 2^exponent with 1/2 <= m < 1
-    step = xp.ldexp(xp.ones_like(ratio), xp.clip(exponent - 1, -120, 60))
-    return xp.maximum(step, SMALLEST_STEP).astype(U.dtype)
+    exponent = xp.clip(exponent - 1, LEAST_EXPONENT, MOST_EXPONENT)
+    return xp.ldexp(xp.ones_like(ratio), exponent).astype(U.dtype)
 
 
 def _evaluate(sets: Any, base: Step, step: Array, quantities: tuple[str, ...]) -> dict[str, Array]:
