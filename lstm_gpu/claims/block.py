@@ -47,9 +47,7 @@ class Block:
 
     @cached_property
     def central(self) -> central.Differences:
-        return central.differences(
-            self.sets, self.step, self.preactivation_error, self.quantities
-        )
+        return central.differences(self.sets, self.step, self.preactivation_error, self.quantities)
 
     @cached_property
     def complex(self) -> complex_step.ComplexStep:
