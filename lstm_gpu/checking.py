@@ -183,7 +183,7 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
             "is finite"
         )
     worst = total.worst or {}
-    outcomes = total.mutants
+    outcomes, chosen = total.mutants, choose(in_cases)
     return Result(
         formula=formula.name,
         quantity=formula.quantity,
@@ -200,18 +200,21 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
         cases=total.cases,
         weight_sets=total.weight_sets,
         comparisons=total.comparisons,
-        counterexample=_counterexample(formula, in_cases, plan, xp),
+        counterexample=counterexample(formula, chosen, plan.seed, plan.backend, xp)
+        if chosen
+        else None,
     )
 
 
-def _counterexample(
-    formula: Formula, in_cases: list[Finding], plan: Plan, xp: Any
-) -> dict[str, Any] | None:
-    chosen = choose(in_cases)
-    if chosen is None or chosen.case is None or chosen.worst is None:
-        return None
+def counterexample(
+    formula: Formula, chosen: Finding, seed: int, backend: str, xp: Any
+) -> dict[str, Any]:
+    """What a counterexample file holds: all that a replay needs but the formula, which is code."""
+    assert chosen.case is not None
+    assert chosen.worst is not None
     index, entry = chosen.worst["index"], chosen.worst["entry"]
-    found = at_entry(examine(formula, chosen.case, plan.seed, index, chosen.reference, xp), entry)
+    comparison = examine(formula, chosen.case, seed, index, chosen.reference, xp)
+    found = at_entry(comparison, entry)
     ratio = found["error"] / found["bound"] if found["bound"] > 0 else math.inf
     return {
         "claim": formula.quantity,
@@ -220,10 +223,10 @@ def _counterexample(
         "reference": chosen.reference,
         "entry": entry,
         "case": chosen.case.as_dict(),
-        "seed": plan.seed,
+        "seed": seed,
         "index": index,
         "directions": DIRECTIONS if formula.quantity == ARGMAX else None,
-        "backend": plan.backend,
+        "backend": backend,
         **found,
         "ratio": ratio if math.isfinite(ratio) else None,
         "hex": {name: value.hex() for name, value in found.items()},

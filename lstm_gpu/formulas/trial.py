@@ -1,6 +1,6 @@
 """Put formulas on trial on the weight sets of a case, beside the catalogue's wrong ones."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,14 @@ class Trial:
 
 
 def try_case(
-    formulas: list[Formula], case: Case, seed: int, start: int, stop: int, xp: Any, found: Trial
+    formulas: list[Formula],
+    case: Case,
+    seed: int,
+    start: int,
+    stop: int,
+    xp: Any,
+    found: Trial,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Try formulas on the weight sets ``range(start, stop)`` of a case; adds to `found`.
 
@@ -66,6 +73,8 @@ def try_case(
                     )
                 elif same:
                     _try_jacobians(same, Material(QUANTITIES[quantity], sets), first, tally, found)
+        if progress:
+            progress(last - start, stop - start)
 
 
 def compare(formula: Formula, material: Material, claimed: Array) -> Iterator[Comparison]:

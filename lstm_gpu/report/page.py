@@ -65,6 +65,7 @@ TABLES = (
     "alignment.csv",
     "sigmoid.csv",
     "ladder.csv",
+    "formulas.csv",
     "manifest.json",
 )
 
@@ -108,7 +109,7 @@ def context(results: Path) -> dict[str, Any]:
     return {
         "summary": findings.summary(verdicts, alignment, expected),
         "alarm": bool(findings.unexpected(verdicts, expected)),
-        "claims": _claims(results, verdicts, cases),
+        "claims": _claims(results, verdicts, cases) + _own(results, verdicts, cases),
         "undecided": findings.undecided(cases),
         "survivors": findings.survivors(mutants),
         "missed_places": findings.missed_places(mutants),
@@ -129,7 +130,7 @@ def context(results: Path) -> dict[str, Any]:
 
 
 def _claims(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dict[str, Any]]:
-    """The verdicts by claim, in the registry's order; a row the registry lacks is left out."""
+    """The verdicts by claim, in the registry's order."""
     detectable = findings.detectable(cases)
     counts = findings.tally_of_cases(cases)
     against = findings.closest_reference(cases)
@@ -157,6 +158,36 @@ def _claims(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[
             }
         )
     return list(claims.values())
+
+
+def _own(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dict[str, Any]]:
+    """The verdicts on readers' own formulas: one group, in which nothing is expected."""
+    detectable = findings.detectable(cases)
+    counts = findings.tally_of_cases(cases)
+    rows = {(row["claim"], row["reading"]): row for row in verdicts.to_dict("records")}
+    listed = []
+    for formula in style.table(results, "formulas.csv").to_dict("records"):
+        key = (formula["claims_to_equal"], formula["formula"])
+        row = rows[key]
+        said = {name: formula[name] for name in ("likely_cause", "reason")}
+        listed.append(
+            {
+                **row,
+                "latex": "",
+                "expected": "",
+                "rival": False,
+                "ratio": _ratio(row["error_over_bound"]),
+                "against": "",
+                "as_expected": True,
+                "detectable": detectable.get(key, "nothing"),
+                "counts": counts.get(key, "in no case"),
+                "figures": (),
+                "example": _example(results, row),
+                **{name: text if isinstance(text, str) else "" for name, text in said.items()},
+            }
+        )
+    title = {"number": "", "title": "Your own formulas"}
+    return [{"claim": title, "rows": listed}] if listed else []
 
 
 def _ratio(value: float) -> str:

@@ -7,6 +7,10 @@ try:
         )  # each file alone, so that a missing key is not filled in silently
     configuration.validate(config, source="the configuration")
     configuration.check_writable("results")
+    formula_files = [str(path) for path in configuration.formula_paths(config)]
+    load_all(
+        formula_files
+    )  # runs them once: a mistake in one ends here, and not in every job
     device = backend.describe(backend.select(config["backend"]))["backend"]
 except InputError as error:
     logger.error(f"error: {error}")
@@ -40,6 +44,7 @@ TABLES = [
         "alignment.csv",
         "sigmoid.csv",
         "ladder.csv",
+        "formulas.csv",
         "best_cosine.csv",
         "sigmoid_curve.csv",
         "worst_entry.json",
@@ -79,6 +84,7 @@ SURFACE = sources(
     "job.py",
     "progress.py",
     "replay.py",
+    "shrink.py",
 )
 CORE = sorted(set(sources("**/*")) - set(SURFACE))
 
