@@ -6,6 +6,7 @@ and the backend.
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lstm_gpu import bounds, derivatives
 from lstm_gpu.claims import cell_state, jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.errors import InputError
+from lstm_gpu.lint import Lint
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.references import ladder, two_steps
 from lstm_gpu.tally import Comparison, Tally
@@ -62,22 +64,22 @@ def check_shard(
 
     Returns
     -------
-    dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`)
-    and, in the shard that holds index 0, the ladder of steps.
+    dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`),
+    lint (`Lint.to_dict`) and, in the shard that holds index 0, the ladder of steps.
     """
     xp = backends.select(backend)
     backends.keep_freed_memory()
-    tally = Tally()
+    tally, inputs = Tally(), Lint()
     sha256 = None
     size = block_size(case)
     for first, last in _blocks(start, stop, size, progress):
         block = Block(draw(case, seed, first, last, xp))
         sha256 = digest(block.sets, sha256)
         with np.errstate(all="ignore"):  # what is not finite is counted as undecided
-            for comparison in cell_state.trials(block):
+            inputs.begin(block.sets, block.step)
+            for comparison in chain(cell_state.trials(block), jacobians.trials(block)):
                 tally.update(comparison, first)
-            for comparison in jacobians.trials(block):
-                tally.update(comparison, first)
+                inputs.see(comparison)
     return {
         "case": case.as_dict(),
         "seed": seed,
@@ -86,6 +88,7 @@ def check_shard(
         **backends.describe(xp),
         "weights_digest": sha256.hexdigest() if sha256 else "",
         "records": tally.to_list(),
+        "lint": inputs.to_dict(),
         "ladder": step_ladder(case, seed, xp) if start == 0 < stop else [],
     }
 

@@ -94,6 +94,8 @@ class Result:
     smallest_detectable : the error that would have been refuted (median over the cases)
     mutants_caught, mutants, missed : wrong formulas for the same quantity on the same inputs;
         those equal to the truth on all of them count for neither
+    hidden : what the inputs hide: finding -> wrong formulas that nothing tells from the truth on
+        the weight sets with it
     likely_cause : the slip that the formula is, "no match", or "" for a right one
     counterexample : content of a counterexample file, None unless refuted
     """
@@ -110,6 +112,7 @@ class Result:
     mutants_caught: int = 0
     mutants: int = 0
     missed: tuple[str, ...] = ()
+    hidden: dict[str, list[str]] = field(default_factory=dict)
     likely_cause: str = ""
     cases: int = 0
     weight_sets: int = 0
@@ -195,6 +198,11 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
         smallest_detectable=total.smallest_detectable,
         mutants_caught=sum(outcome == CAUGHT for outcome in outcomes.values()),
         mutants=sum(outcome in (CAUGHT, MISSED) for outcome in outcomes.values()),
+        hidden={
+            name: names
+            for name, found in sorted(trial.lint.findings.items())
+            if (names := [slip for claim, slip in found.hides if claim == formula.quantity])
+        },
         missed=tuple(name for name, outcome in outcomes.items() if outcome == MISSED),
         likely_cause=trial.suspects[formula.key].describe(),
         cases=total.cases,
@@ -229,6 +237,7 @@ def counterexample(
         "backend": backend,
         **found,
         "ratio": ratio if math.isfinite(ratio) else None,
+        "parts": {},
         "hex": {name: value.hex() for name, value in found.items()},
         "formula": {"file": Path(formula.file).name, "sha256": formula.sha256},
     }
@@ -331,6 +340,8 @@ def _notes(r: Result) -> list[str]:
         )
     if r.likely_cause:
         said.append(f"likely cause: {r.likely_cause}")
+    for finding, slips in r.hidden.items():
+        said.append(f"on inputs with {finding}, these cannot be told from it: {', '.join(slips)}")
     if r.missed and r.verdict != REFUTED:
         said.append(f"these wrong formulas would have passed as well: {', '.join(r.missed)}")
     return said

@@ -150,8 +150,9 @@ def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formu
             f"`{recorded.path}` is a counterexample to a formula of your own, which is not in it. "
             "Name its Python file: --formula FILE."
         )
-    for candidate in load(Path(file)):
-        if candidate.key == (quantity, name):
+    stem = Path(file).stem
+    for candidate in load(Path(file)):  # a run of the workflow names it FILE.FUNCTION
+        if candidate.quantity == quantity and name in (candidate.name, f"{stem}.{candidate.name}"):
             return candidate
     raise InputError(
         f"`{file}` has no formula `{name}` that claims to equal {quantity}. Name the file that "

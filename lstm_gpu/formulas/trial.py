@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from lstm_gpu import bounds
+from lstm_gpu import bounds, cell
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.cause import Suspects
 from lstm_gpu.formulas.evaluation import evaluate
 from lstm_gpu.formulas.loading import ARGMAX, Formula
 from lstm_gpu.formulas.quantities import FREE_ROUNDINGS, QUANTITIES, Material
+from lstm_gpu.lint import Lint
 from lstm_gpu.tally import Comparison, Tally
 from lstm_gpu.weights import Case, WeightSets, draw
 
@@ -31,6 +32,7 @@ class Trial:
     suspects : formula -> its error against the catalogue
     errors : formula -> why it could not be tried
     not_finite : formula -> weight sets where it gave NaN or infinity, and the truth is finite
+    lint : what the drawn inputs hide, over all cases
 
     Formulas are told apart by (quantity, name).
     """
@@ -39,6 +41,7 @@ class Trial:
     suspects: dict[Key, Suspects] = field(default_factory=dict)
     errors: dict[Key, str] = field(default_factory=dict)
     not_finite: dict[Key, int] = field(default_factory=dict)
+    lint: Lint = field(default_factory=Lint)
 
 
 def try_case(
@@ -61,6 +64,7 @@ def try_case(
         last = min(first + size, stop)
         sets = draw(case, seed, first, last, xp)
         with np.errstate(all="ignore"):  # what is not finite is counted
+            found.lint.begin(sets, cell.step(sets))
             for quantity in dict.fromkeys(formula.quantity for formula in formulas):
                 same = [f for f in formulas if f.quantity == quantity and f.key not in found.errors]
                 if quantity == ARGMAX:
@@ -105,7 +109,9 @@ def _try_jacobians(
         same = (namespace_of(wrong).abs(wrong - truth) <= rounding).all(axis=(1, 2))
         for reference, (measured, bound) in material.references.items():
             key = (material.quantity.name, "", name, reference)
-            tally.update(Comparison(*key, wrong, measured, bound, equivalent=same), first)
+            comparison = Comparison(*key, wrong, measured, bound, equivalent=same)
+            tally.update(comparison, first)
+            found.lint.see(comparison)
 
 
 def _evaluated(formula: Formula, view: Any, shape: tuple[int, ...], found: Trial) -> Array | None:
@@ -185,6 +191,7 @@ def _try_directions(
         same = (xp.abs(wrong - truth) <= rounding).all(axis=(1, 2))
         for comparison in directions.compare("", name, wrong, same):
             tally.update(comparison, first)
+            found.lint.see(comparison)
 
 
 def examine(

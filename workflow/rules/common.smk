@@ -78,7 +78,9 @@ def sources(*names):
 # The array code, and nothing that only reads its results.
 SURFACE = sources(
     "report/**/*",
+    "checking.py",
     "cli.py",
+    "explicit.py",
     "__main__.py",
     "configuration.py",
     "job.py",
@@ -91,7 +93,9 @@ CORE = sorted(set(sources("**/*")) - set(SURFACE))
 # What draws: of the report, the tables depend on the rest.
 DRAWING = sources("report/figures.py", "report/figures/**/*", "report/style.py")
 TABULATING = sorted(
-    set(sources("report/*.py")) - set(DRAWING) - set(sources("report/page*"))
+    set(sources("report/*.py", "checking.py"))
+    - set(DRAWING)
+    - set(sources("report/page*"))
 )
 
 # One device for each job that uses one: the profile says how many there are.
