@@ -17,7 +17,15 @@ from lstm_gpu.formulas.loading import ARGMAX, Formula
 from lstm_gpu.formulas.trial import DIRECTIONS, Trial, examine, try_case
 from lstm_gpu.report import verdicts
 from lstm_gpu.report.counterexamples import choose
-from lstm_gpu.report.verdicts import CAUGHT, INCONCLUSIVE, MISSED, REFUTED, SUPPORTED, Finding
+from lstm_gpu.report.verdicts import (
+    CAUGHT,
+    EQUIVALENT,
+    INCONCLUSIVE,
+    MISSED,
+    REFUTED,
+    SUPPORTED,
+    Finding,
+)
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case
 
 HIDDEN_SIZES = (2, 3, 8, 32)
@@ -92,10 +100,9 @@ class Result:
     error : why the formula could not be tried at all, "" if it was
     error_over_bound, worst_error, error_bound : of the worst entry; None if nothing was decided
     smallest_detectable : the error that would have been refuted (median over the cases)
-    mutants_caught, mutants, missed : wrong formulas for the same quantity on the same inputs;
-        those equal to the truth on all of them count for neither
-    hidden : what the inputs hide: finding -> wrong formulas that nothing tells from the truth on
-        the weight sets with it
+    mutants_caught, mutants, missed : wrong formulas for the same quantity on the same inputs
+    hidden : wrong formulas that equal the truth on all of them, which count for neither
+    inputs : what was found of the inputs, and on how many weight sets (`lstm_gpu.lint`)
     likely_cause : the slip that the formula is, "no match", or "" for a right one
     counterexample : content of a counterexample file, None unless refuted
     """
@@ -112,7 +119,8 @@ class Result:
     mutants_caught: int = 0
     mutants: int = 0
     missed: tuple[str, ...] = ()
-    hidden: dict[str, list[str]] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+    inputs: dict[str, int] = field(default_factory=dict)
     likely_cause: str = ""
     cases: int = 0
     weight_sets: int = 0
@@ -198,11 +206,8 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
         smallest_detectable=total.smallest_detectable,
         mutants_caught=sum(outcome == CAUGHT for outcome in outcomes.values()),
         mutants=sum(outcome in (CAUGHT, MISSED) for outcome in outcomes.values()),
-        hidden={
-            name: names
-            for name, found in sorted(trial.lint.findings.items())
-            if (names := [slip for claim, slip in found.hides if claim == formula.quantity])
-        },
+        hidden=tuple(name for name, outcome in outcomes.items() if outcome == EQUIVALENT),
+        inputs={name: found.sets for name, found in sorted(trial.lint.findings.items())},
         missed=tuple(name for name, outcome in outcomes.items() if outcome == MISSED),
         likely_cause=trial.suspects[formula.key].describe(),
         cases=total.cases,
@@ -284,6 +289,7 @@ _HEADS = (
     "mutants caught",
 )
 _WIDTH = 100
+_TELLING = 1e9  # an error this many times its bound: how many more says nothing
 
 
 def table(results: Sequence[Result], commands: Mapping[tuple[str, str], str] | None = None) -> str:
@@ -293,7 +299,9 @@ def table(results: Sequence[Result], commands: Mapping[tuple[str, str], str] | N
     """
 
     def number(value: float | None) -> str:
-        return "-" if value is None or not math.isfinite(value) else f"{value:.3g}"
+        if value is None or not math.isfinite(value):
+            return "-"
+        return f"{value:.3g}" if value <= _TELLING else f"> {_TELLING:.0e}"
 
     lines = [_HEADS]
     for r in results:
@@ -340,8 +348,10 @@ def _notes(r: Result) -> list[str]:
         )
     if r.likely_cause:
         said.append(f"likely cause: {r.likely_cause}")
-    for finding, slips in r.hidden.items():
-        said.append(f"on inputs with {finding}, these cannot be told from it: {', '.join(slips)}")
+    if r.hidden:
+        found = [name for name, sets in r.inputs.items() if sets == r.weight_sets]
+        why = f" (all inputs have {', '.join(found)})" if found else ""
+        said.append(f"inconclusive for these, equal on every input{why}: {', '.join(r.hidden)}")
     if r.missed and r.verdict != REFUTED:
         said.append(f"these wrong formulas would have passed as well: {', '.join(r.missed)}")
     return said

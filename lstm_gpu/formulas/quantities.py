@@ -12,6 +12,7 @@ roundings of numbers as large as the sum of the paths' absolute values with ever
 by 1: enough for sigma' = sigma - sigma², which cancels where the gate saturates.
 """
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -27,7 +28,7 @@ from lstm_gpu.derivatives import sigmoid_derivative, tanh_derivative
 from lstm_gpu.formulas.view import StepView, view
 from lstm_gpu.mutants import JACOBIAN_MUTANTS, Subject
 from lstm_gpu.references import by_cell
-from lstm_gpu.weights import WeightSets
+from lstm_gpu.weights import Case, WeightSets, draw
 
 Array = Any
 
@@ -174,7 +175,13 @@ class Material:
         yield "complex_step", Measured(found.derivative, found.bound + own)
 
     def mutants(self) -> Iterator[tuple[str, Array]]:
-        """The catalogue's wrong formulas that exist for this quantity: name and value."""
+        """The catalogue's wrong formulas that are wrong for this quantity: name and value."""
+        wrong = slips_of(self.quantity.name)
+        for name, value in self._catalogue():
+            if name in wrong:
+                yield name, value
+
+    def _catalogue(self) -> Iterator[tuple[str, Array]]:
         if self.quantity.by == "c":
             s = Subject(self.sets, self.block.step, {})
             for name, diagonal in BY_CELL_MUTANTS[self.quantity.of].items():
@@ -188,6 +195,23 @@ class Material:
                 yield mutant.name, mutant.formula(self.subject)
 
 
+@functools.cache
+def slips_of(quantity: str) -> frozenset[str]:
+    """The names of the catalogue's formulas that are wrong for a quantity.
+
+    Those that differ from the truth on a weight set that hides nothing (a slip in the o path does
+    not touch the forget gate).
+    """
+    material = Material(QUANTITIES[quantity], draw(_TELLING, 0, 0, 1))
+    with np.errstate(all="ignore"):
+        return frozenset(
+            name
+            for name, value in material._catalogue()
+            if not bool((abs(value - material.truth) <= material.rounding).all())
+        )
+
+
+_TELLING = Case(3, 2, "float64", "normal_gain_1", "generic")
 _DIAGONALS: dict[str, Callable[[Block], Array]] = {
     "c": lambda block: block.step.f,
     "h": lambda block: derivatives.hidden_by_cell_jacobian(block.step),
