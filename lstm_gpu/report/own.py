@@ -11,7 +11,7 @@ from lstm_gpu.formulas.quantities import QUANTITIES
 from lstm_gpu.formulas.shard import FormulaEvidence, load_all
 from lstm_gpu.report import verdicts
 from lstm_gpu.report.shards import Evidence
-from lstm_gpu.report.verdicts import INCONCLUSIVE, MISSED, REFUTED, SUPPORTED, Finding
+from lstm_gpu.report.verdicts import INCONCLUSIVE, MISSED, REFUTED, Finding
 from lstm_gpu.weights.case import Case
 
 COLUMNS = (
@@ -48,7 +48,7 @@ def in_case(evidence: Evidence, case: Case) -> dict[tuple[str, str], Finding]:
     for key, formula in evidence.own.items():
         finding = findings[key] = found.get(key, Finding(case=case, cases=1))
         reason = reason_of(formula)
-        if reason and (formula.error or finding.verdict == SUPPORTED):
+        if reason and (formula.error or finding.verdict != REFUTED):
             finding.verdict, finding.reason = INCONCLUSIVE, reason
     return findings
 

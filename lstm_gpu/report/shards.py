@@ -5,6 +5,7 @@ that is missing, there twice, of another run or damaged is refused here, before 
 written.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -87,6 +88,7 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                 ranges.setdefault((kind, case), []).append((start, stop, path))
                 devices.add((content["backend"], content["device"]))
                 if kind == "formulas":
+                    _check_formulas(evidence, content, path)
                     evidence.own_tallies.setdefault(case, Tally()).merge(tally_of(content))
                     own.append((case, start, {"formulas": content["formulas"]}))
                     evidence.counts[kind] = evidence.counts.get(kind, 0) + 1
@@ -161,6 +163,18 @@ def _identify(evidence: Evidence, content: dict[str, Any], path: Path) -> tuple[
             "Delete it, or use the configuration it was made with."
         )
     return case, content["start"], content["stop"]
+
+
+def _check_formulas(evidence: Evidence, content: dict[str, Any], path: Path) -> None:
+    """Refuse a shard of formulas that the configuration does not have, or not in this version."""
+    paths = configuration.formula_paths(evidence.config)
+    wanted = {hashlib.sha256(file.read_bytes()).hexdigest() for file in paths}
+    found = {row["sha256"] for row in content["formulas"]}
+    if found != wanted:
+        raise InputError(
+            f"`{path}` tried other formulas, or another version of their file, than `formulas` "
+            "has now. Delete it and run the workflow again."
+        )
 
 
 def _add_survey(evidence: Evidence, content: dict[str, Any], path: Path) -> None:
