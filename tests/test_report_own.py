@@ -123,7 +123,7 @@ def test_shards_in_any_order_give_the_same_tables(run, tmp_path):
 
 def test_a_missing_shard_of_formulas_is_refused(run, tmp_path):
     _, config, paths = run
-    with pytest.raises(InputError, match="formulas shards of .* lack weight sets"):
+    with pytest.raises(InputError, match=r"formulas shards of .* lack weight sets"):
         tables.aggregate(paths[:-1], config, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -170,5 +170,5 @@ def test_two_formulas_of_one_name_are_refused(tmp_path):
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text(FORMULAS, encoding="utf-8")
-    with pytest.raises(InputError, match="two mine.right"):
+    with pytest.raises(InputError, match=r"two mine\.right"):
         load_all([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
