@@ -6,7 +6,7 @@ and the backend.
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,10 @@ from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.references import ladder, two_steps
 from lstm_gpu.tally import Comparison, Tally
 from lstm_gpu.weights import Case, digest, draw, words_per_set
+from lstm_gpu.weights.draw import on_host
+
+if TYPE_CHECKING:
+    from lstm_gpu.references.ball import Enclosure
 
 Progress = Callable[[int, int], None] | None
 
@@ -26,6 +30,7 @@ Progress = Callable[[int, int], None] | None
 # 1 MiB per array in float64. What makes many passes works on tiles of a block.
 _BLOCK_ENTRIES = 2**17
 _EXACT_WITH = "float64"  # the survey whose job also proves D5 in exact arithmetic
+_LARGEST_ENCLOSED = 1024  # of n, where a formula needs all weights as balls: seconds and a GiB
 _LADDER_CONTRAST = "off_by_1_percent"  # the wrong formula that the ladder shows beside the right
 
 
@@ -62,7 +67,7 @@ def check_shard(
     Returns
     -------
     dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`)
-    and, in the shard that holds index 0, the ladder of steps.
+    enclosures (see `_enclosures`) and, in the shard that holds index 0, the ladder of steps.
     """
     xp = backends.select(backend)
     backends.keep_freed_memory()
@@ -85,8 +90,37 @@ def check_shard(
         **backends.describe(xp),
         "weights_digest": sha256.hexdigest() if sha256 else "",
         "records": tally.to_list(),
+        "enclosures": _enclosures(case, seed, tally, xp),
         "ladder": step_ladder(case, seed, xp) if start == 0 < stop else [],
     }
+
+
+def _enclosures(case: Case, seed: int, tally: Tally, xp: Any) -> list[dict[str, Any]]:
+    """The worst entry of each reading and reference again, in ball arithmetic, in a fixed order."""
+    from lstm_gpu.claims import enclosures  # needs python-flint, which only this does
+
+    worst = {
+        key: record.worst
+        for key, record in sorted(tally.records.items())
+        if record.worst is not None and not key[2] and key[:2] in enclosures.ENCLOSED
+    }
+    rows = {}
+    for index in sorted({entry["index"] for entry in worst.values()}):
+        sets = draw(case, seed, index, index + 1, xp)
+        block = Block(sets)
+        for key, entry in worst.items():
+            if entry["index"] == index:
+                found = enclosures.enclose(on_host(sets), *key[:2], tuple(entry["entry"]))
+                rows[key] = {
+                    "claim": key[0],
+                    "reading": key[1],
+                    "reference": key[3],
+                    "index": index,
+                    "entry": entry["entry"],
+                    **enclosures.as_record(found),
+                    **enclosures.floats_on_trial(found, block, key, entry),
+                }
+    return [rows[key] for key in worst]
 
 
 def step_ladder(case: Case, seed: int, xp: Any = np) -> list[dict[str, Any]]:
@@ -234,6 +268,25 @@ def examine(
         if not found:
             raise InputError(f"`claim` names no comparison of this version: {'/'.join(key)}.")
         return {**_at(found[0], entry), "parts": _parts(block, found[0], entry)}
+
+
+def enclose(
+    key: tuple[str, str, str, str], entry: list[int], case: Case, seed: int, index: int
+) -> "Enclosure | None":
+    """Prove what a comparison says at one entry, in ball arithmetic.
+
+    None for a claim that is no statement on derivatives, and where the formula needs the whole
+    weight set and that is too large for balls.
+    """
+    from lstm_gpu.claims import enclosures
+
+    claim, reading, mutant, _ = key
+    if (claim, reading) not in enclosures.ENCLOSED:
+        return None
+    if case.hidden_size > _LARGEST_ENCLOSED and enclosures.needs_everything(claim, reading, mutant):
+        return None
+    sets = draw(case, seed, index, index + 1)
+    return enclosures.enclose(sets, claim, reading, (entry[0], entry[1]), mutant)
 
 
 def _at(comparison: Comparison, entry: list[int]) -> dict[str, float]:
