@@ -4,6 +4,7 @@ What a job of the workflow runs. Results are JSON-able and a pure function of (c
 and the backend.
 """
 
+import importlib.util
 import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -96,8 +97,13 @@ def check_shard(
 
 
 def _enclosures(case: Case, seed: int, tally: Tally, xp: Any) -> list[dict[str, Any]]:
-    """The worst entry of each reading and reference again, in ball arithmetic, in a fixed order."""
-    from lstm_gpu.claims import enclosures  # needs python-flint, which only this does
+    """The worst entry of each reading and reference again, in ball arithmetic, in a fixed order.
+
+    None on a machine without python-flint, which nothing else here needs.
+    """
+    if not _has_balls():
+        return []
+    from lstm_gpu.claims import enclosures
 
     worst = {
         key: record.worst
@@ -121,6 +127,10 @@ def _enclosures(case: Case, seed: int, tally: Tally, xp: Any) -> list[dict[str, 
                     **enclosures.floats_on_trial(found, block, key, entry),
                 }
     return [rows[key] for key in worst]
+
+
+def _has_balls() -> bool:
+    return importlib.util.find_spec("flint") is not None
 
 
 def step_ladder(case: Case, seed: int, xp: Any = np) -> list[dict[str, Any]]:
@@ -275,9 +285,11 @@ def enclose(
 ) -> "Enclosure | None":
     """Prove what a comparison says at one entry, in ball arithmetic.
 
-    None for a claim that is no statement on derivatives, and where the formula needs the whole
-    weight set and that is too large for balls.
+    None for a claim that is no statement on derivatives, where the formula needs the whole weight
+    set and that is too large for balls, and on a machine without python-flint.
     """
+    if not _has_balls():
+        return None
     from lstm_gpu.claims import enclosures
 
     claim, reading, mutant, _ = key

@@ -20,14 +20,17 @@ class Outcome(NamedTuple):
     """A replayed comparison.
 
     file : what was read; found : what was recomputed (`campaign.examine`)
-    verdict : "refuted" (the error is above its bound), "supported", or "inconclusive"
+    verdict : "refuted" (an error above its bound, or a proof), "supported", or "inconclusive"
     same_bits : whether the recomputed values are the recorded ones, bit for bit
+    enclosure : formula and derivative in ball arithmetic (`references.ball.Enclosure`); None where
+        the claim is no statement on a derivative
     """
 
     file: dict[str, Any]
     found: dict[str, Any]
     verdict: str
     same_bits: bool
+    enclosure: Any = None
 
 
 def replay(path: str | os.PathLike[str], backend: str = "auto") -> Outcome:
@@ -42,7 +45,16 @@ def replay(path: str | os.PathLike[str], backend: str = "auto") -> Outcome:
     arguments = _arguments(content, str(path))
     found = campaign.examine(**arguments, backend=backend)
     same = all(found[name] == content.get(name) for name in ("claimed", "measured"))
-    return Outcome(content, found, _verdict(found), same)
+    enclosure = _enclose(arguments)
+    proved = enclosure is not None and enclosure.proof == "refuted"
+    return Outcome(content, found, "refuted" if proved else _verdict(found), same, enclosure)
+
+
+def _enclose(arguments: dict[str, Any]) -> Any:
+    if "case" not in arguments:
+        return None
+    names = ("key", "entry", "case", "seed", "index")
+    return campaign.enclose(**{name: arguments[name] for name in names})
 
 
 def _verdict(found: dict[str, Any]) -> str:
@@ -134,13 +146,37 @@ def describe(outcome: Outcome) -> str:
         else f"recorded     claimed {_show(file.get('claimed'))}, measured "
         f"{_show(file.get('measured'))} (other bits: another backend, processor or version)"
     )
+    if outcome.enclosure is not None:
+        lines += _proof(outcome.enclosure)
+    above = _verdict(found) == "refuted"
     sentence = {
-        "refuted": "refuted: the error is above the bound, so the claim is wrong here",
+        "refuted": "refuted: the error is above the bound, so the claim is wrong here"
+        if above
+        else "refuted: the bound does not tell, the proof does",
         "supported": "not refuted: the error is within the bound",
         "inconclusive": "inconclusive: a value or the bound is not finite",
     }
     lines.append(sentence[outcome.verdict])
     return "\n".join(lines)
+
+
+def _proof(enclosure: Any) -> list[str]:
+    """The enclosed values to 30 digits with their radius, and what they prove."""
+    from lstm_gpu.references import ball  # only a replay of a derivative needs python-flint
+
+    proved = {
+        ball.REFUTED: "proved: the claimed formula is at least "
+        f"{ball.at_least(enclosure.distance)} away from the derivative",
+        ball.WITHIN: "proved: the claimed formula is within 2^-200 of the derivative, relative "
+        f"to it: {enclosure.relative.str(3)}",
+        ball.UNDECIDED: "nothing proved: the enclosures are too wide",
+    }
+    return [
+        f"derivative   {enclosure.truth.str(30)}",
+        f"formula      {enclosure.claimed.str(30)}",
+        f"             in ball arithmetic of {enclosure.precision} bits",
+        proved[enclosure.proof],
+    ]
 
 
 def _show(value: Any) -> str:

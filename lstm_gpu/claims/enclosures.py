@@ -6,6 +6,7 @@ the bounds on their errors are on trial, too.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,7 @@ def _claimed(sets: Any, claim: str, reading: str, k: int, j: int, mutant: str) -
     step = cell.activate(ball.preactivations(sets, states, x, h), small.c_prev)
     measured = ball.jacobians(sets, rows, columns) if claim in MEASURED_FACTORS else {}
     subject = Subject(small, step, measured)
+    formula: Callable[[Any], Any]
     if mutant:
         found = {(m.claim, m.name): m.formula for m in JACOBIAN_MUTANTS}
         if MUTATED.get(claim) != reading:

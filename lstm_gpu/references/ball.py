@@ -13,6 +13,7 @@ Transactions on Computers 66 (2017).
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_FLOOR, Decimal, localcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,7 +34,7 @@ VARIABLES = ("h_prev", "c_prev", "x")
 
 
 class Enclosure(NamedTuple):
-    """Balls that hold a claimed and a true derivative, and the bits that they were computed with."""
+    """Balls that hold a claimed and a true derivative, and the bits they were computed with."""
 
     claimed: arb
     truth: arb
@@ -46,7 +47,7 @@ class Enclosure(NamedTuple):
 
     @property
     def relative(self) -> arb:
-        """The distance over the truth; 0 where both are exactly 0, else not finite where it may be."""
+        """The distance over the truth; 0 where the distance is exactly 0, as the truth may be."""
         with working(self.precision):
             return self.distance if self.distance == 0 else self.distance / abs(self.truth)
 
@@ -88,6 +89,13 @@ def _floor_log2(positive: arb) -> int:
     return int(mantissa).bit_length() - 1 + int(exponent)
 
 
+def at_least(distance: arb) -> str:
+    """A decimal of ten digits that is at most every number in a ball d >= 0."""
+    mantissa, exponent = (int(part) for part in distance.abs_lower().man_exp())
+    with localcontext(prec=10, rounding=ROUND_FLOOR, Emax=MAX_EMAX, Emin=MIN_EMIN):
+        return str(Decimal(mantissa << max(exponent, 0)) / Decimal(1 << max(-exponent, 0)))
+
+
 def decided(ball: arb, limit: float) -> str:
     """Whether |ball| is within a limit: "yes" or "no" where it is proved, else "undecided"."""
     if abs(ball) <= limit:
@@ -109,7 +117,7 @@ def working(bits: int) -> Iterator[None]:
 
 def exact(array: Array) -> Array:
     """Floats (a NumPy array of either dtype) as an object array of balls of radius 0."""
-    return np.frompyfunc(arb, 1, 1)(np.asarray(array, np.float64)).astype(object)
+    return np.asarray(np.frompyfunc(arb, 1, 1)(np.asarray(array, np.float64)), object)
 
 
 def part(sets: Any, rows: Sequence[int], columns: Sequence[int], states: Sequence[int]) -> Any:
