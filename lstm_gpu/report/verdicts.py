@@ -1,7 +1,8 @@
 """From tallies to verdicts: per case, and over all cases.
 
 A reading is refuted as soon as one case refutes it, by an error above its bound or by a proof in
-ball arithmetic. Otherwise it is supported when at least one case could decide and did; a case that could not decide is counted, never outvoted.
+ball arithmetic. Otherwise it is supported when at least one case could decide and did; a case
+that could not decide is counted, never outvoted. A bound that was proved wrong decides nothing.
 """
 
 import math
