@@ -59,7 +59,7 @@ class Enclosure(NamedTuple):
         saturate. A truth of exactly 0 is met by exactly 0 alone.
         """
         with working(self.precision):
-            if self.distance > 0:
+            if self.distance > 0 and self.distance.is_finite():
                 return REFUTED
             return WITHIN if self.relative <= arb(2) ** -TARGET else UNDECIDED
 
@@ -78,7 +78,7 @@ def enclose(evaluate: Callable[[], tuple[arb, arb]]) -> Enclosure:
 def log2_bounds(distance: arb) -> tuple[int | None, int | None]:
     """Whole numbers a <= log2 d <= b of a ball d >= 0; None for log2 0 and for infinity."""
     low, high = distance.abs_lower(), distance.abs_upper()
-    a = _floor_log2(low) if low > 0 else None
+    a = _floor_log2(low) if low > 0 and low.is_finite() else None
     b = -_floor_log2(1 / high) if high > 0 and high.is_finite() else None
     return a, b
 
