@@ -83,6 +83,8 @@ def test_a_proof_refutes_what_the_floats_let_pass(tmp_path):
         pytest.fail("the enclosure of shard 0 is not that of the case's worst entry")
     assert verdict_of(worst) == ["refuted"]
     assert verdict_of(worst, "cases.csv").count("refuted") == 1
+    reasons = [r["reason"] for r in rows(worst, "cases.csv") if r["claim"] == CLAIM]
+    assert reasons.count(verdicts.PROVED) == 1
     path = next(r["counterexample"] for r in rows(worst, "verdicts.csv") if r["claim"] == CLAIM)
     assert (worst / path).is_file()
 
@@ -143,11 +145,12 @@ def test_a_bound_proved_wrong_is_an_alarm_on_the_page(tmp_path):
     assert 'class="summary alarm"' in text
     assert "2 derived bounds proved wrong, the first for hidden_jacobian / as_written" in text
     assert "All floats of the trial lie within" not in text
+    assert "hold in 134 of 136 comparisons" in text
     assert verdicts.UNSOUND in text
 
 
 def test_a_run_without_enclosures_says_so():
-    table = pd.DataFrame(columns=list(enclosures.COLUMNS))
+    table = pd.DataFrame(columns=HEADER.split(","))
     assert enclosures.sentences(table) == {"proofs": enclosures.NOTHING, "alarm": ""}
 
 

@@ -86,12 +86,12 @@ def _hidden_product(sets: Any, k: int, j: int) -> arb:
     """Row k of the second step's hidden Jacobian times column j of the first's."""
     everything = list(range(sets.h_prev.shape[-1]))
     h, x = ball.exact(sets.h_prev), ball.exact(sets.x)
-    column = ball.part(sets, everything, [j], everything)
-    first = cell.activate(ball.preactivations(sets, everything, x, h), column.c_prev)
-    row = ball.part(sets, [k], everything, [k])
-    second = cell.activate(ball.preactivations(sets, [k], x, first.h), first.c[:, [k]])
-    J2 = derivatives.hidden_jacobian(second, row.U, first.c[:, [k]])
-    J1 = derivatives.hidden_jacobian(first, column.U, column.c_prev)
+    c_prev = ball.exact(sets.c_prev)
+    first = cell.activate(ball.preactivations(sets, everything, x, h), c_prev)
+    c = first.c[:, [k]]
+    second = cell.activate(ball.preactivations(sets, [k], x, first.h), c)
+    J2 = derivatives.hidden_jacobian(second, ball.exact(sets.U[:, :, [k]]), c)
+    J1 = derivatives.hidden_jacobian(first, ball.exact(sets.U[..., [j]]), c_prev)
     return np.matmul(J2, J1)[0, 0, 0]
 
 

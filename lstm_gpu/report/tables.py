@@ -15,7 +15,7 @@ from lstm_gpu import campaign, files, mutants
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_events import EVENTS
-from lstm_gpu.report import counterexamples, enclosures, manifest, verdicts
+from lstm_gpu.report import counterexamples, manifest, verdicts
 from lstm_gpu.report.publish import staged
 from lstm_gpu.report.shards import FORMATS, Evidence, collect
 from lstm_gpu.report.verdicts import CASE_COLUMNS, VERDICT_COLUMNS, Finding
@@ -46,6 +46,25 @@ LADDER_COLUMNS = (
     "label",
     "order",
     "verdict",
+)
+ENCLOSURE_COLUMNS = (
+    "claim",
+    "reading",
+    *CASE_COLUMNS,
+    "reference",
+    "index",
+    "row",
+    "column",
+    "proof",
+    "precision",
+    "derivative",
+    "formula",
+    "distance_log2_lower",
+    "distance_log2_upper",
+    "relative_log2_upper",
+    "reference_error_over_bound",
+    "formula_error_over_bound",
+    "bounds_hold",
 )
 COSINE_COLUMNS = (*CASE_COLUMNS, "best_cosine", "best_law")
 SIGMOID_COLUMNS = (
@@ -106,7 +125,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         _write(folder / "alignment.csv", tuple(rows[0]), rows)
         rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
         _write(folder / "sigmoid.csv", SIGMOID_COLUMNS, rows)
-        _write(folder / "enclosures.csv", enclosures.COLUMNS, enclosure_rows(evidence))
+        _write(folder / "enclosures.csv", ENCLOSURE_COLUMNS, enclosure_rows(evidence))
         _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
         _write(folder / "best_cosine.csv", COSINE_COLUMNS, cosine_rows(evidence))
         _write(folder / "sigmoid_curve.csv", CURVE_COLUMNS, curve_rows(evidence))
@@ -226,12 +245,14 @@ def ladder_rows(evidence: Evidence) -> Rows:
 
 
 def enclosure_rows(evidence: Evidence) -> Rows:
-    """What ball arithmetic proved: one row per case, reading and reference."""
-    return [
-        enclosures.table_row(row, {**case.as_dict(), "seed": evidence.config["seed"]})
-        for case in evidence.cases
-        for row in evidence.enclosures[case]
-    ]
+    """What ball arithmetic proved: one row per case, reading and reference; the entry is [k, j]."""
+    rows = []
+    for case in evidence.cases:
+        settings = {**case.as_dict(), "seed": evidence.config["seed"]}
+        for enclosure in evidence.enclosures[case]:
+            k, j = enclosure["entry"]
+            rows.append({**settings, **enclosure, "row": k, "column": j})
+    return rows
 
 
 def curve_rows(evidence: Evidence) -> Rows:

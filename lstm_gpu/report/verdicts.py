@@ -17,6 +17,7 @@ from lstm_gpu.tally import Record, Tally
 from lstm_gpu.weights.case import Case
 
 REFUTED, SUPPORTED, INCONCLUSIVE = "refuted", "supported", "inconclusive"
+PROVED = "proved in ball arithmetic (enclosures.csv) where no bound could tell"
 UNSOUND = (
     "a derived bound was proved wrong in ball arithmetic (enclosures.csv): a defect of the trial"
 )
@@ -81,7 +82,8 @@ class Finding:
 
     def _judge(self) -> None:
         if self.proved:
-            self.verdict, self.reason = REFUTED, ""
+            self.reason = "" if self.verdict == REFUTED else PROVED
+            self.verdict = REFUTED
         elif self.unsound:
             self.verdict, self.reason = INCONCLUSIVE, UNSOUND
 

@@ -42,7 +42,10 @@ rule aggregate:
             update("results/enclosures.csv"),
             caption="../report/enclosures.rst",
             category="1. Verdicts",
-            labels={"table": "enclosures", "rows": "claim, reading, reference and case"},
+            labels={
+                "table": "enclosures",
+                "rows": "claim, reading, reference and case",
+            },
         ),
         ladder=update("results/ladder.csv"),
         best_cosine=update("results/best_cosine.csv"),
