@@ -10,7 +10,7 @@ import pytest
 import reference
 from examples import cases, drawn
 from flint import arb
-from test_ball import assert_is_truth, one
+from test_ball import assert_is_truth, one, scale
 
 from lstm_gpu import campaign
 from lstm_gpu.claims import cell_state, enclosures, jacobians
@@ -21,7 +21,7 @@ from lstm_gpu.weights import Case, draw
 
 GENERIC = Case(3, 2, "float64", "normal_gain_1", "generic")
 HIDDEN = ("hidden_jacobian", "as_written")
-COLUMNS = ("forget_gate_jacobian", "column_scaling")
+COLUMNS = enclosures.COLUMN_SCALING
 WRONG = {COLUMNS, enclosures.MATRIX_VECTOR, enclosures.RIVAL, enclosures.PRODUCT}
 TRUE = sorted(enclosures.ENCLOSED - WRONG)
 
@@ -75,6 +75,36 @@ def test_the_product_over_time_is_that_of_decimals():
         for k in range(3)
     ]
     assert_is_truth(np.array([rows], object), truth, sets)
+
+
+@pytest.mark.parametrize("key", sorted(enclosures.ENCLOSED - {enclosures.PRODUCT}))
+def test_a_part_of_the_weight_set_gives_what_the_whole_does(monkeypatch, key):
+    sets = one(drawn(GENERIC))
+    entries = list(product(range(3), repeat=2))
+    part = [enclosures.enclose(sets, *key, entry).claimed for entry in entries]
+    monkeypatch.setattr(enclosures, "_LOCAL", frozenset())
+    whole = [enclosures.enclose(sets, *key, entry).claimed for entry in entries]
+    assert all(a.overlaps(b) for a, b in zip(part, whole, strict=True))
+    # And what the floats do, which fewer than 2^13 roundings of numbers below `scale` made.
+    block = Block(sets)
+    if key == enclosures.RIVAL:
+        floats = cell_state.rival_jacobian(block)
+    else:
+        floats = jacobians.READINGS[key][1](jacobians.subject(block, "complex_step"))
+    limit = 2.0**-40 * float(scale(sets))
+    for (k, j), value in zip(entries, whole, strict=True):
+        assert abs(value - float(floats[0, k, j])) <= limit
+
+
+def test_a_formula_that_nobody_knows_gets_the_whole_weight_set(monkeypatch):
+    seen = []
+    monkeypatch.setitem(
+        jacobians.READINGS,
+        ("hidden_jacobian", "mine"),
+        ("h", lambda s: seen.append(s.sets.U.shape) or s.sets.U[:, 0]),
+    )
+    assert enclosures.enclose(one(drawn(GENERIC)), "hidden_jacobian", "mine", (0, 1)).proof
+    assert set(seen) == {(1, 4, 3, 3)}
 
 
 def test_a_reading_is_refuted_where_no_float_could_tell():

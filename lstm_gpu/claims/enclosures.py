@@ -24,8 +24,22 @@ RIVAL = (cell_state.CLAIM, "previous_cell_moves")
 PRODUCT = (cell_state.CLAIM, "hidden_product_over_time")
 ENCLOSED = frozenset({*READINGS, RIVAL, PRODUCT})  # the others are no statements on derivatives
 MATRIX_VECTOR = ("forget_gate_jacobian", "matrix_vector")
+COLUMN_SCALING = ("forget_gate_jacobian", "column_scaling")
 # The bound of a comparison holds the rounding of the true formula, which is not that of these.
-_UNBOUNDED = frozenset({RIVAL, MATRIX_VECTOR, ("forget_gate_jacobian", "column_scaling")})
+_UNBOUNDED = frozenset({RIVAL, MATRIX_VECTOR, COLUMN_SCALING})
+# Readings whose entry [k, j] takes rows and columns k and j alone; of any other formula nothing is
+# known, and it gets the whole weight set.
+_LOCAL = frozenset(
+    {
+        ("product_rule", "as_written"),
+        ("tanh_cell_jacobian", "as_written"),
+        ("tanh_cell_jacobian", "with_previous_cell_term"),
+        ("hidden_jacobian", "as_written"),
+        ("forget_gate_jacobian", "row_scaling"),
+        COLUMN_SCALING,
+        RIVAL,
+    }
+)
 
 
 def enclose(
@@ -55,15 +69,12 @@ def enclose(
 
 
 def _claimed(sets: Any, claim: str, reading: str, k: int, j: int, mutant: str) -> arb:
-    """The formula's entry [k, j], evaluated on no more of the weight set than it needs.
-
-    The formulas of the derivation need rows and columns k and j; the matrix-vector product row k of
-    U and every gate; a wrong formula may need anything.
-    """
-    both, everything = sorted({k, j}), list(range(sets.h_prev.shape[-1]))
-    rows = columns = states = everything if mutant else both
-    if (claim, reading) == MATRIX_VECTOR and not mutant:
-        rows, columns, states = [k], everything, everything
+    """The formula's entry [k, j], evaluated on no more of the weight set than it needs."""
+    rows = columns = states = list(range(sets.h_prev.shape[-1]))
+    if not needs_everything(claim, reading, mutant):
+        rows = columns = states = sorted({k, j})
+    elif (claim, reading) == MATRIX_VECTOR and not mutant:
+        rows = [k]  # of U, with every gate
     small = ball.part(sets, rows, columns, states)
     h, x = ball.exact(sets.h_prev), ball.exact(sets.x)
     step = cell.activate(ball.preactivations(sets, states, x, h), small.c_prev)
@@ -97,7 +108,7 @@ def _hidden_product(sets: Any, k: int, j: int) -> arb:
 
 def needs_everything(claim: str, reading: str, mutant: str = "") -> bool:
     """Whether one entry of the formula takes the whole weight set, and not some rows of it."""
-    return bool(mutant) or (claim, reading) in (PRODUCT, MATRIX_VECTOR)
+    return bool(mutant) or (claim, reading) not in _LOCAL
 
 
 def _quantity(claim: str, reading: str) -> str:
