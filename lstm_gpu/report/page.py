@@ -9,7 +9,7 @@ import pandas as pd
 
 from lstm_gpu import files
 from lstm_gpu.errors import InputError
-from lstm_gpu.report import findings, style
+from lstm_gpu.report import enclosures, findings, style
 from lstm_gpu.report.mathml import typeset
 from lstm_gpu.report.verdicts import REFUTED, readings
 
@@ -66,6 +66,7 @@ TABLES = (
     "sigmoid.csv",
     "ladder.csv",
     "formulas.csv",
+    "enclosures.csv",
     "manifest.json",
 )
 
@@ -105,10 +106,12 @@ def context(results: Path) -> dict[str, Any]:
     mutants = style.table(results, "mutants.csv")
     manifest = files.read_json(results / "manifest.json", "manifest")
     alignment = style.table(results, "alignment.csv")
+    proved = enclosures.sentences(style.table(results, "enclosures.csv"))
     expected = {(claim.id, reading.name): reading.expected for claim, reading in readings()}
     return {
         "summary": findings.summary(verdicts, alignment, expected),
-        "alarm": bool(findings.unexpected(verdicts, expected)),
+        "alarm": bool(findings.unexpected(verdicts, expected) or proved["alarm"]),
+        "proved": proved,
         "claims": _claims(results, verdicts, cases) + _own(results, verdicts, cases),
         "undecided": findings.undecided(cases),
         "survivors": findings.survivors(mutants),

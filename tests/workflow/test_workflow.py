@@ -16,7 +16,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "config" / "test" / "config.yaml"
-TABLES = ["verdicts", "cases", "mutants", "alignment", "sigmoid", "ladder"]  # and the figures' own
+# And the figures' own.
+TABLES = ["verdicts", "cases", "mutants", "alignment", "sigmoid", "ladder", "enclosures"]
 
 CLAIMS = {
     *("cell_state_independence", "product_rule", "tanh_cell_jacobian", "hidden_jacobian"),

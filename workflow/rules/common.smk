@@ -45,6 +45,7 @@ TABLES = [
         "sigmoid.csv",
         "ladder.csv",
         "formulas.csv",
+        "enclosures.csv",
         "best_cosine.csv",
         "sigmoid_curve.csv",
         "worst_entry.json",
