@@ -1,0 +1,115 @@
+"""The evidence as text: for a terminal, and for the READMEs, whose numbers are all made here."""
+
+from typing import Any
+
+import numpy as np
+
+Row = dict[str, Any]
+
+
+def caught(row: Row) -> list[str]:
+    """Mutants refuted on a weight set on which the true formula passed."""
+    return [name for name, count in row["caught"].items() if count]
+
+
+def counted(row: Row) -> list[str]:
+    """Mutants that were tried and differ from the true formula on some weight set."""
+    return [m for m, equal in row["equivalent"].items() if equal < row["weight_sets"]]
+
+
+def passed(row: Row) -> list[str]:
+    """Mutants that a checker took for right on every weight set on which it could tell."""
+    return [m for m in counted(row) if row["asked"][m] and not row["caught"][m]]
+
+
+def seconds(row: Row) -> str:
+    """Median seconds per formula and weight set, two digits."""
+    value = float(np.median(row["seconds"]))
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if value >= size:
+            return f"{float(f'{value / size:.2g}'):g} {unit}"
+    return "< 1 µs"
+
+
+def _sizes(record: Row) -> list[int]:
+    return sorted({row["hidden_size"] for row in record["trials"]})
+
+
+def _by_checker(record: Row) -> dict[tuple[str, str], dict[int, Row]]:
+    found: dict[tuple[str, str], dict[int, Row]] = {}
+    for row in record["trials"]:
+        found.setdefault((row["checker"], row["dtype"]), {})[row["hidden_size"]] = row
+    return found
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return "-"
+    return (
+        f"{len(caught(row))}/{len(counted(row))}, {row['false_alarms']}/{row['weight_sets']}, "
+        f"{seconds(row)}"
+    )
+
+
+def text(record: Row) -> str:
+    """One table for a terminal, and what passed."""
+    sizes = _sizes(record)
+    lines = [
+        "caught / mutants, false alarms / weight sets, time per formula and weight set",
+        f"{'':<42}{'':<8}" + "".join(f"{f'n = {n}':>22}" for n in sizes),
+    ]
+    for (checker, dtype), rows in _by_checker(record).items():
+        cells = "".join(f"{_cell(rows.get(n)):>22}" for n in sizes)
+        lines.append(f"{checker:<42}{dtype:<8}{cells}")
+    lines += [
+        f"n = {row['hidden_size']}, {row['checker']}, {row['dtype']} let pass: "
+        + ", ".join(passed(row))
+        for row in record["trials"]
+        if passed(row)
+    ]
+    lines += [f"no time at n = {n}: {names}" for n, names in _left_out(record)]
+    lines += [f"{reason}: left out" for reason in record["skipped"]]
+    return "\n".join(lines)
+
+
+def _left_out(record: Row) -> list[tuple[int, str]]:
+    return [
+        (row["hidden_size"], f"{row['checker']}, {row['dtype']}: " + ", ".join(row["left_out"]))
+        for row in record["trials"]
+        if row["left_out"]
+    ]
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def summary(record: Row) -> str:
+    """The README's table: each cell is caught, false alarms, seconds."""
+    sizes = _sizes(record)
+    return _table(
+        ["", *(f"n = {n}" for n in sizes)],
+        [
+            [f"{checker}, {dtype}", *(_cell(rows.get(n)) for n in sizes)]
+            for (checker, dtype), rows in _by_checker(record).items()
+        ],
+    )
+
+
+def escapes(record: Row) -> str:
+    """The benchmarks' table: which mutants passed whom, and at which n."""
+    lines: dict[str, list[str]] = {}
+    for (checker, dtype), rows in _by_checker(record).items():
+        for mutant in record["mutants"]:
+            at = [str(n) for n, row in sorted(rows.items()) if mutant["name"] in passed(row)]
+            if at:
+                lines.setdefault(f"`{mutant['name']}`", []).append(
+                    f"{checker}, {dtype} (n = {', '.join(at)})"
+                )
+    return _table(["mutant", "passed"], [[name, "; ".join(where)] for name, where in lines.items()])
+
+
+def markdown(record: Row) -> str:
+    """Both tables."""
+    return f"{summary(record)}\n\n{escapes(record)}"
