@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ KIND = "evidence"
 RESULTS = Path(__file__).with_name("results")
 SIZES = (8, 64, 512, 1024)
 SEED = 1
-SECONDS = 500.0  # for one hidden size
+SECONDS = 800.0  # for one hidden size
 MOST_SETS = 64
 _LONG = 5.0  # seconds of a first call that its start-up does not distort
 
@@ -39,15 +39,26 @@ _LONG = 5.0  # seconds of a first call that its start-up does not distort
 # --- How much fits --------------------------------------------------------------------------------
 
 
-def seconds_of(checker: Checker, asked: Questions) -> float:
-    """Seconds for the true formula on these weight sets, once warmed up."""
-    for _ in range(2):
+class Cost(NamedTuple):
+    """Seconds of a checker for one formula on one weight set, and how many formulas it is asked."""
+
+    seconds: float
+    formulas: int
+
+    @property
+    def total(self) -> float:
+        return self.seconds * self.formulas
+
+
+def cost(checker: Checker, asked: Questions) -> Cost:
+    """What one weight set costs: all mutants are tried where the true formula passes."""
+    for _ in range(2):  # the first call may be the start-up's
         start = time.perf_counter()
-        checker.open(asked.sets)(asked.truth)
+        (verdict,) = checker.open(asked.sets)(asked.truth)
         seconds = time.perf_counter() - start
         if seconds > _LONG:
             break
-    return seconds
+    return Cost(seconds, 1 + len(MUTANTS) if verdict == "supported" else 1)
 
 
 def level(costs: list[float], limit: float) -> float:
@@ -63,18 +74,17 @@ def level(costs: list[float], limit: float) -> float:
     return float("inf")
 
 
-def affordable(costs: list[float], limit: float) -> tuple[int, list[int]]:
+def affordable(costs: list[Cost], limit: float) -> tuple[int, list[int]]:
     """Weight sets for all, and how many mutants each checker may try, within `limit` seconds.
 
-    costs : seconds of each checker for one formula on one weight set. Where not even one weight
-        set fits, the slow checkers try fewer mutants.
+    Where not even one weight set fits, the slow checkers try fewer mutants.
     """
-    formulas = len(MUTANTS) + 1
-    sets = int(limit / (formulas * sum(costs)))
+    totals = [cost.total for cost in costs]
+    sets = int(limit / sum(totals))
     if sets >= 1:
         return min(sets, MOST_SETS), [len(MUTANTS)] * len(costs)
-    share = level([formulas * cost for cost in costs], limit)
-    return 1, [int(max(1, min(len(MUTANTS), share / cost - 1))) for cost in costs]
+    share = level(totals, limit)
+    return 1, [int(max(1, min(len(MUTANTS), share / c.seconds - 1))) for c in costs]
 
 
 def spread(count: int) -> list[str]:
@@ -131,7 +141,7 @@ def measure_size(
     present = [c for c in checkers if not c.missing()]
     with np.errstate(all="ignore"):  # what is not finite is a verdict, not a warning
         first = {d: questions(draw(case(n, d), SEED, 0, 1), ()) for d in DTYPES}
-        costs = [seconds_of(c, first[c.dtype]) for c in present]
+        costs = [cost(c, first[c.dtype]) for c in present]
         sets, counts = affordable(costs, seconds)
         rows = [empty(c, n, spread(k)) for c, k in zip(present, counts, strict=True)]
         for dtype in DTYPES:

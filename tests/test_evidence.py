@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import checkers, evidence, evidence_table
 from benchmarks.checkers import CHECKERS, Checker
+from benchmarks.evidence import Cost
 from benchmarks.questions import MUTANTS, case, questions
 from lstm_gpu.claims import jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
@@ -19,6 +20,7 @@ from lstm_gpu.weights import draw
 ROOT = Path(__file__).parents[1]
 SEED, SETS = 3, 5
 NAMES = [m.name for m in MUTANTS]
+FORMULAS = len(MUTANTS) + 1
 
 
 def asked(n=3, dtype="float64", sets=SETS, mutants=MUTANTS):
@@ -212,21 +214,27 @@ def test_only_sets_on_which_the_truth_passes_count():
 
 
 def test_weight_sets_fill_the_time_up_to_the_most():
-    formulas = len(MUTANTS) + 1
-    assert evidence.affordable([1.0, 2.0], 3.5 * 3 * formulas) == (3, [len(MUTANTS)] * 2)
-    assert evidence.affordable([1e-9], 10.0)[0] == evidence.MOST_SETS
+    costs = [Cost(1.0, FORMULAS), Cost(2.0, FORMULAS)]
+    assert evidence.affordable(costs, 3.5 * 3 * FORMULAS) == (3, [len(MUTANTS)] * 2)
+    assert evidence.affordable([Cost(1e-9, FORMULAS)], 10.0)[0] == evidence.MOST_SETS
+
+
+def test_who_refutes_the_truth_costs_one_formula():
+    q = asked(sets=1)
+    assert evidence.cost(always("refuted"), q).formulas == 1
+    assert evidence.cost(always("supported"), q).formulas == FORMULAS
+    assert Cost(2.0, 3).total == 6.0
 
 
 def test_where_one_set_does_not_fit_the_slow_ones_try_fewer_mutants():
-    formulas = len(MUTANTS) + 1
-    costs = [1e-3, 1.0, 10.0]
+    costs = [Cost(seconds, FORMULAS) for seconds in (1e-3, 1.0, 10.0)]
     sets, counts = evidence.affordable(costs, 100.0)
     assert sets == 1
     assert counts[0] == counts[1] == len(MUTANTS)
     assert 1 <= counts[2] < len(MUTANTS)
-    spent = sum((count + 1) * cost for count, cost in zip(counts, costs, strict=True))
-    assert spent <= 100.0 < formulas * sum(costs)
-    assert evidence.affordable([1e6], 1.0) == (1, [1])  # never none
+    spent = sum((count + 1) * c.seconds for count, c in zip(counts, costs, strict=True))
+    assert spent <= 100.0 < sum(c.total for c in costs)
+    assert evidence.affordable([Cost(1e6, FORMULAS)], 1.0) == (1, [1])  # never none
 
 
 def test_mutants_are_left_out_evenly():
@@ -241,14 +249,15 @@ def test_mutants_are_left_out_evenly():
 # --- The whole ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_small_run_from_the_weights_to_the_tables(tmp_path, capsys):
     """With the peers that are here; ours catches all in float64."""
-    assert evidence.main(["--sizes", "2", "4", "--seconds", "0.5", "--results", str(tmp_path)]) == 0
+    assert evidence.main(["--sizes", "3", "--seconds", "0.5", "--results", str(tmp_path)]) == 0
     (path,) = tmp_path.iterdir()
     record = read_json(path, evidence.KIND)
     here = [c for c in CHECKERS if not c.missing()]
-    keys = {(r["checker"], r["dtype"], r["hidden_size"]) for r in record["trials"]}
-    assert keys == {(c.name, c.dtype, n) for c in here for n in (2, 4)}
+    asked = [(r["checker"], r["dtype"], r["hidden_size"]) for r in record["trials"]]
+    assert asked == [(c.name, c.dtype, 3) for c in here]
     for row in record["trials"]:
         assert row["weight_sets"] >= 1
         assert min(row["seconds"]) > 0
@@ -344,3 +353,23 @@ def test_the_readme_shows_the_record(page, table):
     assert found, f"{page} has no evidence"
     record = read_json(ROOT / found[1], evidence.KIND)
     assert found[2] == table(record)
+
+
+def test_what_the_readme_says_in_words_is_in_the_record():
+    found = re.search(r"<!-- evidence: (\S+) -->", (ROOT / "README.md").read_text())
+    rows = {
+        (r["checker"], r["dtype"], r["hidden_size"]): r
+        for r in read_json(ROOT / found[1], evidence.KIND)["trials"]
+    }
+    assert "all_zero" in evidence_table.passed(
+        rows["torch.autograd.gradcheck, fast", "float64", 1024]
+    )
+    for (checker, dtype, _), row in rows.items():
+        if checker == "ours":
+            assert row["false_alarms"] == 0
+            small = set() if dtype == "float64" else {"off_by_0.1_percent", "off_by_0.01_percent"}
+            assert set(evidence_table.passed(row)) <= small
+        if checker.startswith("jax") and dtype == "float64":
+            assert evidence_table.passed(row) == []
+        if checker.startswith("torch") and dtype == "float32":
+            assert row["false_alarms"] > row["weight_sets"] / 2
