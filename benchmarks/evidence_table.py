@@ -98,16 +98,24 @@ def summary(record: Row) -> str:
 
 
 def escapes(record: Row) -> str:
-    """The benchmarks' table: which mutants passed whom, and at which n."""
-    lines: dict[str, list[str]] = {}
-    for (checker, dtype), rows in _by_checker(record).items():
-        for mutant in record["mutants"]:
-            at = [str(n) for n, row in sorted(rows.items()) if mutant["name"] in passed(row)]
-            if at:
-                lines.setdefault(f"`{mutant['name']}`", []).append(
-                    f"{checker}, {dtype} (n = {', '.join(at)})"
-                )
-    return _table(["mutant", "passed"], [[name, "; ".join(where)] for name, where in lines.items()])
+    """The benchmarks' table: which mutants passed whom, at which n, on how many weight sets."""
+    by_checker = _by_checker(record).items()
+    lines = []
+    for mutant in (m["name"] for m in record["mutants"]):
+        where = []
+        for (checker, dtype), rows in by_checker:
+            at = [_escaped(n, rows[n], mutant) for n in sorted(rows)]
+            if any(at):
+                where.append(f"{checker}, {dtype}: " + ", ".join(filter(None, at)))
+        if where:
+            lines.append([f"`{mutant}`", "; ".join(where)])
+    return _table(["mutant", "passed, at n (weight sets)"], lines)
+
+
+def _escaped(n: int, row: Row, mutant: str) -> str:
+    asked = row["asked"].get(mutant, 0)
+    missed = asked - row["caught"].get(mutant, 0)
+    return f"{n} ({missed}/{asked})" if missed else ""
 
 
 def markdown(record: Row) -> str:

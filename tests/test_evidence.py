@@ -316,7 +316,13 @@ def test_the_tables_say_what_the_record_says():
         f"| always refuted, float64 | 0/{total}, {SETS}/{SETS}, 1.2 ms |",
     ]
     lines = evidence_table.escapes(record).splitlines()[2:]
-    assert lines == [f"| `{name}` | always supported, float64 (n = 3) |" for name in NAMES]
+    assert lines == [
+        f"| `{name}` | always supported, float64: 3 ({SETS}/{SETS}) |" for name in NAMES
+    ]
+    blind["caught"] = dict.fromkeys(NAMES, SETS) | {NAMES[3]: SETS - 1}
+    (line,) = evidence_table.escapes(record_of(blind)).splitlines()[2:]
+    assert line == f"| `{NAMES[3]}` | always supported, float64: 3 (1/{SETS}) |"
+    blind["caught"] = dict.fromkeys(NAMES, 0)
     text = evidence_table.text(record)
     assert "let pass: sigma_for_slope_in_f" in text
     assert "jax is not installed" in text
