@@ -332,7 +332,8 @@ def test_what_there_was_no_time_for_is_said():
     row = row_of(always("supported"), asked(), evidence.spread(2))
     text = evidence_table.text(record_of(row))
     assert "0/2, " in text
-    assert f"no time at n = 3: always supported, float64: {NAMES[1]}" in text
+    left = f"no time for {len(NAMES) - 2} of {len(NAMES)} mutants"
+    assert f"n = 3, always supported, float64: {left}" in text
 
 
 @pytest.mark.parametrize(
