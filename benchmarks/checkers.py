@@ -133,7 +133,7 @@ def gradcheck(sets: WeightSets, fast: bool) -> Exam:
 
 
 def _jax(sets: WeightSets) -> Any:
-    """A context in which JAX computes in the sets' format; on one core, as the others do."""
+    """A context in which JAX computes in the sets' format; with one thread, as the others do."""
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
     import jax
