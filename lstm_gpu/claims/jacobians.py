@@ -136,7 +136,7 @@ def _claim_trials(
         if of_claim == claim and (only is None or only[1:3] == (reading, "")):
             yield from compare(reading, "", formula(s))
     truth = true_formula(s)
-    rounding = 2 * bounds.entries(block.formula_errors(quantity), block.sets.U)
+    rounding = block.rounding(quantity)
     for mutant in JACOBIAN_MUTANTS:
         if mutant.claim == claim and (only is None or only[1:3] == (mutated, mutant.name)):
             wrong = mutant.formula(s)
