@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_gpu import campaign, files
+from lstm_gpu.formulas.readings import likely_cause
 from lstm_gpu.report.verdicts import REFUTED, Finding
 from lstm_gpu.weights import DISTRIBUTIONS, Case
 
@@ -71,6 +72,7 @@ def content(
         **found,
         "ratio": ratio if math.isfinite(ratio) else None,
         "hex": {name: float(found[name]).hex() for name in VALUES},
+        "likely_cause": likely_cause(claim, reading, finding.case, config["seed"]),
     }
 
 
