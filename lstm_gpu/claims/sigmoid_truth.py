@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstm_gpu.backend import namespace_of
 from lstm_gpu.claims.sigmoid_regions import Format
 
 DIGITS = 40
@@ -45,7 +46,7 @@ class Truth(NamedTuple):
 
     The ulp of a real y is 2^(max(floor(log2 y), lowest exponent) - p + 1): the spacing of the
     format's numbers around y, and the smallest subnormal for everything below the normal range,
-    zero included. ``high`` is float64, ``low`` what float64 cannot hold of it.
+    zero included. ``high`` is float64, ``low`` what float64 cannot hold of it (0.0 or an array).
     """
 
     high: Any
@@ -54,11 +55,12 @@ class Truth(NamedTuple):
 
     def in_ulps(self, computed: Any) -> Any:
         """Computed values in these ulps: exact, a scaling by a power of two."""
-        return np.ldexp(computed.astype(np.float64), -self.exponent)
+        xp = namespace_of(computed)
+        return xp.ldexp(computed.astype(xp.float64), -self.exponent)
 
     def error(self, computed: Any) -> Any:
         """|computed - sigma'(z)| in ulp, float64; infinite or NaN where the computed value is."""
-        return np.abs(self.in_ulps(computed) - self.high - self.low)
+        return abs(self.in_ulps(computed) - self.high - self.low)
 
 
 def truth(layout: Format, z: Any) -> Truth:
@@ -75,18 +77,18 @@ def bound(layout: Format) -> float:
 
 def _ulp_exponent(layout: Format, floor_log2: Any, zero: Any) -> Any:
     """The exponent of the ulp. 1/4 is reached at z = 0 alone, whatever the truth rounds to."""
-    below = np.where(zero, floor_log2, np.minimum(floor_log2, -3))
-    return np.maximum(below, layout.lowest_exponent) - layout.precision + 1
+    xp = namespace_of(floor_log2)
+    below = xp.where(zero, floor_log2, xp.minimum(floor_log2, -3))
+    return xp.maximum(below, layout.lowest_exponent) - layout.precision + 1
 
 
 def _wider(layout: Format, z: Any) -> Truth:
-    e = np.exp(-np.abs(z.astype(np.float64)))
+    xp = namespace_of(z)
+    e = xp.exp(-abs(z.astype(xp.float64)))
     value = e / ((1 + e) * (1 + e))
-    floor_log2 = np.frexp(value)[1].astype(np.int64) - 1
-    floor_log2 = np.where(value > 0, floor_log2, layout.lowest_exponent)
+    floor_log2 = xp.where(value > 0, xp.frexp(value)[1] - 1, layout.lowest_exponent)
     exponent = _ulp_exponent(layout, floor_log2, z == 0)
-    high = np.ldexp(value, -exponent)
-    return Truth(high, np.zeros_like(high), exponent)
+    return Truth(xp.ldexp(value, -exponent), 0.0, exponent)
 
 
 def _decimal(layout: Format, z: Any) -> Truth:
