@@ -12,6 +12,7 @@ import numpy as np
 
 from lstm_gpu import backend as backends
 from lstm_gpu import bounds, derivatives
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import cell_state, jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.errors import InputError
@@ -55,14 +56,21 @@ def _blocks(start: int, stop: int, size: int, progress: Progress) -> Iterator[tu
 
 
 def check_shard(
-    case: Case, seed: int, start: int, stop: int, backend: str = "auto", progress: Progress = None
+    case: Case,
+    seed: int,
+    start: int,
+    stop: int,
+    backend: str = "auto",
+    progress: Progress = None,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """Put D1 to D4 and D6, and their mutants, on trial over weight sets ``range(start, stop)``.
 
     Returns
     -------
-    dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`)
-    and, in the shard that holds index 0, the ladder of steps.
+    dict with case, seed, start, stop, backend, device, accuracy (of the backend's real functions in
+    the case's dtype, as given), weights_digest, records (`Tally.to_list`) and, in the shard that
+    holds index 0, the ladder of steps.
     """
     xp = backends.select(backend)
     backends.keep_freed_memory()
@@ -70,7 +78,7 @@ def check_shard(
     sha256 = None
     size = block_size(case)
     for first, last in _blocks(start, stop, size, progress):
-        block = Block(draw(case, seed, first, last, xp))
+        block = Block(draw(case, seed, first, last, xp), accuracy)
         sha256 = digest(block.sets, sha256)
         with np.errstate(all="ignore"):  # what is not finite is counted as undecided
             for comparison in cell_state.trials(block):
@@ -83,22 +91,25 @@ def check_shard(
         "start": start,
         "stop": stop,
         **backends.describe(xp),
+        "accuracy": accuracy.as_dict(),
         "weights_digest": sha256.hexdigest() if sha256 else "",
         "records": tally.to_list(),
-        "ladder": step_ladder(case, seed, xp) if start == 0 < stop else [],
+        "ladder": step_ladder(case, seed, xp, accuracy) if start == 0 < stop else [],
     }
 
 
-def step_ladder(case: Case, seed: int, xp: Any = np) -> list[dict[str, Any]]:
+def step_ladder(
+    case: Case, seed: int, xp: Any = np, accuracy: Accuracy = DOCUMENTED
+) -> list[dict[str, Any]]:
     """The ladder of steps of weight set 0, for D4 and for one wrong formula as a contrast."""
-    block = Block(draw(case, seed, 0, 1, xp))
+    block = Block(draw(case, seed, 0, 1, xp), accuracy)
     contrast = next(m for m in JACOBIAN_MUTANTS if m.name == _LADDER_CONTRAST)
     with np.errstate(all="ignore"):
         error = bounds.entries(block.formula_errors("h"), block.sets.U)
         right = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
         wrong = contrast.formula(jacobians.subject(block, "central"))
         formulas = {"hidden_jacobian": (right, error), contrast.name: (wrong, error)}
-        ladders = ladder.climb(block.sets, formulas)
+        ladders = ladder.climb(block.sets, formulas, accuracy)
     return [
         {
             "formula": formula,
@@ -122,6 +133,7 @@ def align_shard(
     directions: int,
     backend: str = "auto",
     progress: Progress = None,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """Search the unit sphere for D7 to D9 over weight sets ``range(start, stop)``.
 
@@ -131,7 +143,8 @@ def align_shard(
 
     Returns
     -------
-    dict with case, seed, start, stop, directions, backend, device, records and search (a summary).
+    dict with case, seed, start, stop, directions, backend, device, accuracy, records and search (a
+    summary).
     """
     from lstm_gpu.claims import gate_maximum  # SciPy: a quarter of a second that others save
 
@@ -142,7 +155,7 @@ def align_shard(
     for first, last in _blocks(start, stop, size, progress):
         sets = draw(case, seed, first, last, xp)
         with np.errstate(all="ignore"):
-            found = gate_maximum.trials(sets, case, seed, first, directions, xp)
+            found = gate_maximum.trials(sets, case, seed, first, directions, xp, accuracy)
             for comparison in found.comparisons:
                 tally.update(comparison, first)
         summaries.append(found.search)
@@ -153,6 +166,7 @@ def align_shard(
         "stop": stop,
         "directions": directions,
         **backends.describe(xp),
+        "accuracy": accuracy.as_dict(),
         "records": tally.to_list(),
         "search": gate_maximum.merge_summaries(summaries),
     }
@@ -172,10 +186,15 @@ def sigmoid_survey(dtype: str, points: int, progress: Progress = None) -> dict[s
 
 
 def jacobian_gap(
-    case: Case, seed: int, index: int, reference: str, backend: str = "auto"
+    case: Case,
+    seed: int,
+    index: int,
+    reference: str,
+    backend: str = "auto",
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """Formula, reference and bound of D4 for one weight set, as nested lists (n, n)."""
-    block = Block(draw(case, seed, index, index + 1, backends.select(backend)))
+    block = Block(draw(case, seed, index, index + 1, backends.select(backend)), accuracy)
     with np.errstate(all="ignore"):
         formula = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
         arrays = {
@@ -194,6 +213,7 @@ def examine(
     index: int = 0,
     directions: int = 0,
     backend: str = "auto",
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """Evaluate one comparison at one entry of one weight set again, from the seed.
 
@@ -203,6 +223,7 @@ def examine(
     entry : indices after the weight set's, as in a tally's worst entry
     case, seed, index : the weight set; not used by D5, which is proved for all z
     directions : for the sphere's claims, as in the shard
+    accuracy : of the backend's functions, as in the shard
 
     Returns
     -------
@@ -222,12 +243,12 @@ def examine(
         raise InputError(f"`case` is needed to replay {claim}, and is missing.")
     xp = backends.select(backend)
     sets = draw(case, seed, index, index + 1, xp)
-    block = Block(sets)
+    block = Block(sets, accuracy)
     with np.errstate(all="ignore"):
         if claim == cell_state.CLAIM:
             found = [c for c in cell_state.trials(block) if c.key == key]
         elif claim in gate_maximum.CLAIMS:
-            trials = gate_maximum.trials(sets, case, seed, index, directions, xp)
+            trials = gate_maximum.trials(sets, case, seed, index, directions, xp, accuracy)
             found = [c for c in trials.comparisons if c.key == key]
         else:
             found = list(jacobians.trials(block, only=key))
@@ -261,7 +282,7 @@ def _parts(block: Block, comparison: Comparison, entry: list[int]) -> dict[str, 
     quantity = jacobians.READINGS.get((comparison.claim, comparison.reading), ("h", None))[0]
     where = (0, *entry)
     if comparison.reading == "hidden_product_over_time":
-        own = two_steps.hidden_over_two_steps(block.sets).bound
+        own = two_steps.hidden_over_two_steps(block.sets, block.accuracy).bound
         reference = float(own[where])
         return {"reference": reference, "formula": float(comparison.bound[where]) - reference}
     own = block.bound(comparison.reference, quantity, with_formula=False)

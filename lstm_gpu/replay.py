@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lstm_gpu import campaign
+from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims import registry
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
@@ -100,6 +101,8 @@ def _arguments(content: dict[str, Any], path: str) -> dict[str, Any]:
         )
         arguments["seed"] = whole("seed", 0, 2**64 - 1)
         arguments["index"] = whole("index", 0, 2**64 - 1)
+        if content.get("accuracy") is not None:
+            arguments["accuracy"] = Accuracy.from_dict(field("accuracy", dict))
         if content.get("directions") is not None:
             arguments["directions"] = whole("directions", 1, LARGEST_DIRECTIONS)
     return arguments

@@ -282,7 +282,7 @@ def test_a_refuted_proof_has_a_counterexample_too():
     values = [np.full((1, 4), v) for v in (1.0, 0.5, 0.0)]
     tally.update(Comparison("sigmoid_derivative", "exponential_square", "", "exact", *values), 0)
     found = verdicts.in_tally(tally)["sigmoid_derivative", "exponential_square"]
-    content = counterexamples.content("sigmoid_derivative", "exponential_square", found, CONFIG)
+    content = counterexamples.content("sigmoid_derivative", "exponential_square", found, CONFIG, {})
     assert content["claim"] == "sigmoid_derivative"
     json.dumps(content)
 

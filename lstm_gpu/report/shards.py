@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_gpu import configuration, files
+from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
@@ -39,6 +40,7 @@ class Evidence:
     surveys : per floating-point format, the survey of the forms of sigma'
     digests : per case, the combined digest of its drawn weights
     devices : (backend, device) of every kind of machine that computed, sorted
+    accuracies : per dtype, the accuracy of exp, tanh and sigma that its bounds took
     counts : how many shards of each kind
     """
 
@@ -51,6 +53,7 @@ class Evidence:
     surveys: dict[str, dict[str, Any]] = field(default_factory=dict)
     digests: dict[Case, str] = field(default_factory=dict)
     devices: list[tuple[str, str]] = field(default_factory=list)
+    accuracies: dict[str, Accuracy] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -86,6 +89,7 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                 else:
                     drawn.setdefault(case, []).append((start, stop, content["weights_digest"]))
                     evidence.ladders.setdefault(case, []).extend(content["ladder"])
+                _add_accuracy(evidence, case.dtype, content["accuracy"], path)
                 devices.add((content["backend"], content["device"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
@@ -165,6 +169,18 @@ def _add_survey(evidence: Evidence, content: dict[str, Any], path: Path) -> None
     for key, record in proofs.records.items():
         # The proofs are the same for every format: they count once, wherever they are found.
         evidence.proofs.records.setdefault(key, record)
+
+
+def _add_accuracy(evidence: Evidence, dtype: str, content: Mapping[str, Any], path: Path) -> None:
+    """One accuracy for all bounds of a dtype: a counterexample is replayed with it."""
+    accuracy = Accuracy.from_dict(content)
+    known = evidence.accuracies.setdefault(dtype, accuracy)
+    if accuracy != known:
+        raise InputError(
+            f"`{path}` took an accuracy of {dtype} functions ({accuracy.source}) that other shards "
+            f"did not take ({known.source}). Delete the check and align shards of {dtype}, and run "
+            "the workflow again on one kind of machine."
+        )
 
 
 def planned_points(name: str, points: int) -> int:
