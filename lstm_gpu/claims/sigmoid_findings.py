@@ -38,11 +38,14 @@ class Cell:
     first: dict[str, float] = field(default_factory=dict)
 
     def take(self, z: Any, error: Any, events: dict[str, Any]) -> None:
-        """Count a block, z outward, error -1 where it is not finite; for first places, `meet`."""
+        """Count a block, z outward, error -1 where it is not finite; for first places, `meet`.
+
+        error and events may have one entry, which stands for all.
+        """
         xp = namespace_of(z)
         self.points += len(z)
         for event, mask in events.items():
-            self.counts[event] += int(xp.count_nonzero(mask))
+            self.counts[event] += int(xp.count_nonzero(mask)) * (len(z) // len(mask))
         index = int(error.argmax())
         self.reach(float(error[index]), float(z[index]))
 
@@ -94,8 +97,9 @@ class Curve:
         return found
 
     def take(self, form: str, cuts: list[tuple[int, slice]], error: Any) -> None:
-        """Count a block; error -1 where it is not finite."""
+        """Count a block; error -1 where it is not finite, or one entry, which stands for all."""
         for index, part in cuts:
+            part = slice(1) if len(error) == 1 else part
             largest = float(error[part].max())
             self.largest[form][index] = max(self.largest[form][index], largest)
             self.broken[form][index] |= bool(error[part].min() < 0)

@@ -126,7 +126,8 @@ def _walk(
             met: dict[str, set[str]] = {form: set() for form in forms}
             whole = share >= strip.stop - strip.start
             for block in strip.blocks(share, CACHED if xp is np else LARGE):
-                sample = Sample(layout, layout.values(block, strip.side, xp))
+                flat = sigmoid_truth.constant(layout, block)
+                sample = Sample(layout, layout.values(block, strip.side, xp), flat)
                 cuts = found.curve.cuts(block, strip.side)
                 for name, form in forms.items():
                     error, events = sample.evaluate(form)

@@ -7,6 +7,9 @@ vector routines), enters by a factor (1 - e) / (1 + e) <= 1, and five roundings 
 float16, 2.4e-8 ulp of float32. (Where e falls below float64's normal range, from |z| = 708 on, the
 value is less than 2^-800 of their smallest subnormal.)
 
+Where |z| < 2^-26 or |z| >= 208, 1/4 and 0 stand for it: sigma' = 1/4 (1 - z²/4 + …) is 1/4 to 2^-54
+of its value, and beyond 208 it is below 2^-300, which is 2^-151 of float32's smallest subnormal.
+
 For float64 the truth is the same expression in the standard library's decimal arithmetic with
 ``DIGITS`` digits. z is converted exactly, its exponential is correctly rounded (documented); with
 the scaling to ulps fewer than ten operations follow, each good to a unit in the last digit: at
@@ -31,6 +34,7 @@ import numpy as np
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.claims.sigmoid_regions import Format
 
+CONSTANT = (2.0**-26, 208.0)  # |z| below the first or from the second on
 DIGITS = 40
 _CONTEXT = decimal.Context(
     prec=DIGITS,
@@ -75,6 +79,19 @@ def bound(layout: Format) -> float:
     return 13 * 2.0 ** (layout.precision - 53)
 
 
+def constant(layout: Format, magnitudes: range) -> bool:
+    """Whether the truth and its ulp are the same at all of these magnitudes, on either side.
+
+    They are where 1/4 or 0 stands for it, but for z = 0, whose ulp is larger, and for NaN.
+    """
+    if layout.name != "float32":
+        return False
+    near, far = (layout.magnitude(decimal.Decimal(limit)) for limit in CONSTANT)
+    nan = layout.magnitude(decimal.Decimal("Infinity")) + 1
+    first, last = magnitudes[0], magnitudes[-1]
+    return (first > 0 and last < near) or (far <= first and last < nan)
+
+
 def _ulp_exponent(layout: Format, floor_log2: Any, zero: Any) -> Any:
     """The exponent of the ulp. 1/4 is reached at z = 0 alone, whatever the truth rounds to."""
     xp = namespace_of(floor_log2)
@@ -84,7 +101,9 @@ def _ulp_exponent(layout: Format, floor_log2: Any, zero: Any) -> Any:
 
 def _wider(layout: Format, z: Any) -> Truth:
     xp = namespace_of(z)
-    e = xp.exp(-abs(z.astype(xp.float64)))
+    size = abs(z.astype(xp.float64))
+    size = xp.where(size < CONSTANT[0], 0.0, xp.where(size >= CONSTANT[1], xp.inf, size))
+    e = xp.exp(-size)
     value = e / ((1 + e) * (1 + e))
     floor_log2 = xp.where(value > 0, xp.frexp(value)[1] - 1, layout.lowest_exponent)
     exponent = _ulp_exponent(layout, floor_log2, z == 0)
