@@ -86,6 +86,8 @@ BAD = [
     ("sphere.directions", 0, ["`sphere.directions` must be a positive integer, got 0"]),
     ("sigmoid.float16", 100, ["`sigmoid.float16` must be `all`, got 100"]),
     ("sigmoid.float32", 1, ["`sigmoid.float32` must be at least 16, got 1"]),
+    ("sigmoid.float32", "every", ["`sigmoid.float32` must be `all`, got `every`", "sample"]),
+    ("sigmoid.float32", None, ["`sigmoid.float32` must be an integer, got nothing"]),
     ("sigmoid.float32", 2**40, ["`sigmoid.float32` must be at most 4294967296"]),
     ("false_alarm_risk", 0, ["`false_alarm_risk` must lie strictly between 0 and 0.1"]),
     ("false_alarm_risk", 0.5, ["`false_alarm_risk` must lie strictly between 0 and 0.1"]),

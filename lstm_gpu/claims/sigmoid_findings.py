@@ -160,7 +160,8 @@ class Findings:
         found = cls(layout, [part["form"] for part in content["curve"]])
         for part in content["cells"]:
             values = dict(part)
-            found.cells[values.pop("form"), values.pop("region")] = Cell(**values)
+            key = values.pop("form"), values.pop("region")
+            found.cells[key] = Cell(**values)
         for part in content["curve"]:
             found.curve.largest[part["form"]] = np.array(part["largest"])
             found.curve.broken[part["form"]] = np.array(part["broken"])
