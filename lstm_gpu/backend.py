@@ -87,7 +87,7 @@ def routines(xp: Any) -> str:
     """
     if xp is not np:
         runtime = xp.cuda.runtime.runtimeGetVersion()
-        return f"{xp.__name__} {xp.__version__}, CUDA runtime {runtime}"
+        return f"cupy {vars(xp)['__version__']}, CUDA runtime {runtime}"
     from numpy.lib.introspect import opt_func_info  # late: only asked for where it is measured
 
     found = opt_func_info(func_name="^(exp|tanh)$", signature="float(32|64)")

@@ -6,6 +6,7 @@ stands for them, and of z and -z the negative one; so it is with the first place
 
 from __future__ import annotations
 
+import copy
 import decimal
 import math
 from bisect import bisect_right
@@ -159,7 +160,7 @@ class Findings:
     def from_dict(cls, layout: Format, content: Mapping[str, Any]) -> Findings:
         found = cls(layout, [part["form"] for part in content["curve"]])
         for part in content["cells"]:
-            values = dict(part)
+            values = copy.deepcopy(dict(part))
             key = values.pop("form"), values.pop("region")
             found.cells[key] = Cell(**values)
         for part in content["curve"]:
