@@ -159,7 +159,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.slow
 def test_the_workflow_makes_a_range_and_resumes_with_the_missing_one(tmp_path):
-    """Two ranges as jobs; one file is lost, and only that one is made again, with the same bytes."""
+    """Two ranges as jobs; one file is lost, and only that is made again, with the same bytes."""
     names = [f"results/shards/sigmoid/float32/{s}-{s + LENGTH}.json" for s in STARTS[2:4]]
     paths = [tmp_path / name for name in names]
 
