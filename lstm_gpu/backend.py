@@ -80,6 +80,26 @@ def describe(xp: Any) -> dict[str, str]:
     return {"backend": "cupy", "device": properties["name"].decode()}
 
 
+def routines(xp: Any) -> str:
+    """Which code computes exp and tanh: what a measurement of their accuracy holds for.
+
+    NumPy chooses it by the processor; where it has no vector routine, the C library's answers.
+    """
+    if xp is not np:
+        runtime = xp.cuda.runtime.runtimeGetVersion()
+        return f"cupy {vars(xp)['__version__']}, CUDA runtime {runtime}"
+    from numpy.lib.introspect import opt_func_info  # late: only asked for where it is measured
+
+    found = opt_func_info(func_name="^(exp|tanh)$", signature="float(32|64)")
+    targets = [
+        f"{name} {signature} {target['current']}"
+        for name, loops in sorted(found.items())
+        for signature, target in sorted(loops.items())
+    ]
+    library = " ".join(platform.libc_ver())
+    return ", ".join([f"numpy {np.__version__}", *targets, library]).rstrip(", ")
+
+
 def keep_freed_memory() -> None:
     """Let the C library keep the memory of freed arrays for the next ones.
 

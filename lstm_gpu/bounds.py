@@ -19,26 +19,23 @@ from typing import Any
 
 import numpy as np
 
+from lstm_gpu.accuracy import DOCUMENTED, DOCUMENTED_ULP, Accuracy
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.cell import CANDIDATE, FORGET, INPUT, OUTPUT, Step
 from lstm_gpu.tiles import tiles
 
 Array = Any
 
-# Largest error in ulp assumed of exp and tanh. NumPy documents 4 for its vector routines
-# (numpy/numpy#19478); CUDA documents 2 for expf and tanhf, 1 for exp and tanh.
-FUNCTION_ULP = 4
 # Componentwise error in unit roundoffs assumed of complex sigma and tanh: exp, then a complex
-# quotient (about 60, see `complex_step`); tests measure it.
+# quotient (about 60, see `complex_step`); tests measure it. Real ones: `Accuracy`.
 COMPLEX_UNITS = 64
+# The same of the real part of complex sigma: e^{-z} has twice the documented ulp, the sum and the
+# quotient one each; the branch q/(1 + q) has them twice.
+SIGMOID_UNITS = 2 * 2 * DOCUMENTED_ULP + 4
 # The bounds are themselves computed with a few hundred roundings of at most 2^-24 each where
 # they are compared in float32; all of them together stay below 2^-14.
 SLACK = 1 + 2.0**-14
 
-_FUNCTION_UNITS = 2 * FUNCTION_ULP  # an ulp is at most two unit roundoffs, relatively
-# 1/(1 + e^{-z}): e^{-z} has _FUNCTION_UNITS, the sum and the quotient one each; the branch
-# q/(1 + q) of the complex form has them twice.
-SIGMOID_UNITS = 2 * _FUNCTION_UNITS + 4
 _PRODUCT_UNITS = 16  # roundings between the factors of an entry and the entry: at most 12
 
 
@@ -247,17 +244,30 @@ class StepErrors:
     u: float
 
 
-def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0.0) -> StepErrors:
+def step_errors(
+    step: Step,
+    c_prev: Array,
+    dz: Array,
+    c_error: Array | float = 0.0,
+    accuracy: Accuracy = DOCUMENTED,
+    complex_too: bool = False,
+) -> StepErrors:
     """Propagate |fl(z) - z| <= dz (sets, 4, n) through one step's values.
 
-    It holds for every evaluation within dz of the exact z: that of `step`, and the complex
-    step's. All of them lie within 2 dz of the z^ of `step`, where the slopes have their maximum
-    nearest to 0; a value is off by that slope times dz, a slope by |sigma''| <= sigma' or
-    |tanh''| <= 2 tanh' times dz. Then products are bounded by
+    It holds for every evaluation within dz of the exact z by functions of this accuracy: that of
+    `step`, and, if asked for, the complex step's. All of them lie within 2 dz of the z^ of `step`,
+    where the slopes have their maximum nearest to 0; a value is off by that slope times dz, a
+    slope by |sigma''| <= sigma' or |tanh''| <= 2 tanh' times dz. Then products are bounded by
     |x y - x^ y^| <= dx |y^| + |x^| dy + dx dy. What underflows is off by at most `tiny`.
     """
     xp = namespace_of(step.h)
     u = unit_roundoff(step.h.dtype)
+    sigmoid_units, tanh_units = accuracy.sigmoid_units, accuracy.tanh_units
+    if complex_too:
+        sigmoid_units, tanh_units = (
+            max(sigmoid_units, SIGMOID_UNITS),
+            max(tanh_units, COMPLEX_UNITS),
+        )
     z = step.z.real.astype(xp.float64, copy=False)
     value = {
         name: xp.abs(getattr(step, attribute).real.astype(xp.float64, copy=False))
@@ -268,10 +278,10 @@ def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0
     for name, gate in (("i", INPUT), ("f", FORGET), ("o", OUTPUT)):
         slopes[name + "'"] = _sigmoid_slope(xp, _nearest(xp, z[:, gate], dz[:, gate]))
         reach[name + "'"] = dz[:, gate]
-        error[name] = slopes[name + "'"] * dz[:, gate] + SIGMOID_UNITS * u * value[name] + tiny
+        error[name] = slopes[name + "'"] * dz[:, gate] + sigmoid_units * u * value[name] + tiny
     slopes["u'"] = _tanh_slope(xp, _nearest(xp, z[:, CANDIDATE], dz[:, CANDIDATE]))
     reach["u'"] = 2 * dz[:, CANDIDATE]
-    error["u"] = slopes["u'"] * dz[:, CANDIDATE] + COMPLEX_UNITS * u * value["u"] + tiny
+    error["u"] = slopes["u'"] * dz[:, CANDIDATE] + tanh_units * u * value["u"] + tiny
 
     c_size = xp.abs(c_prev).astype(xp.float64, copy=False)
     kept, added = value["f"] * c_size, value["i"] * value["u"]
@@ -286,7 +296,7 @@ def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0
     c = step.c.real.astype(xp.float64, copy=False)
     slopes["t'"] = _tanh_slope(xp, _nearest(xp, c, error["c"]))
     reach["t'"] = 2 * error["c"]
-    error["t"] = slopes["t'"] * error["c"] + COMPLEX_UNITS * u * value["t"] + tiny
+    error["t"] = slopes["t'"] * error["c"] + tanh_units * u * value["t"] + tiny
     value["c"], value["h"] = xp.abs(c), value["o"] * value["t"]
     error["h"] = (
         error["o"] * (value["t"] + error["t"])
@@ -364,7 +374,11 @@ def product_error(parts: list[Factor], u: float) -> Array:
 
 
 def evaluation_errors(
-    c_size: Array, dz: Array, u: float, c_error: Array | float = 0.0
+    c_size: Array,
+    dz: Array,
+    u: float,
+    c_error: Array | float = 0.0,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Array]:
     """Bound the error of evaluating gates and states anywhere near, by sup norms alone.
 
@@ -372,11 +386,11 @@ def evaluation_errors(
     `step_errors` this holds at every point of a difference's step: Lipschitz constants 1/4 and
     1, |f|, |i|, |o|, |u|, |tanh| <= 1.
     """
-    sigma = dz * sigmoid_sup_norms(1)[1] + SIGMOID_UNITS * u
-    candidate = dz + COMPLEX_UNITS * u
+    sigma = dz * sigmoid_sup_norms(1)[1] + accuracy.sigmoid_units * u
+    candidate = dz + accuracy.tanh_units * u
     cell = sigma * (c_size + c_error) + c_error + sigma * (1 + candidate) + candidate
     cell = cell + gamma(4, u) * (c_size + c_error + 1)
-    tanh_c = cell + COMPLEX_UNITS * u
+    tanh_c = cell + accuracy.tanh_units * u
     hidden = sigma * (1 + tanh_c) + tanh_c + gamma(2, u)
     gates = {"i": sigma, "f": sigma, "u": candidate, "o": sigma}
     return {**gates, "c": cell, "tanh_c": tanh_c, "h": hidden}

@@ -14,6 +14,7 @@ import numpy as np
 
 from lstm_gpu import backend as backends
 from lstm_gpu import bounds, derivatives
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import cell_state, jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.errors import InputError
@@ -64,15 +65,21 @@ def _blocks(start: int, stop: int, size: int, progress: Progress) -> Iterator[tu
 
 
 def check_shard(
-    case: Case, seed: int, start: int, stop: int, backend: str = "auto", progress: Progress = None
+    case: Case,
+    seed: int,
+    start: int,
+    stop: int,
+    backend: str = "auto",
+    progress: Progress = None,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """Put D1 to D4 and D6, and their mutants, on trial over weight sets ``range(start, stop)``.
 
     Returns
     -------
-    dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`),
-    lint (`Lint.to_dict`), enclosures (see `_enclosures`) and, in the shard that holds index 0, the
-    ladder of steps.
+    dict with case, seed, start, stop, backend, device, accuracy (of the backend's real functions in
+    the case's dtype, as given), weights_digest, records (`Tally.to_list`), lint (`Lint.to_dict`),
+    enclosures (see `_enclosures`) and, in the shard that holds index 0, the ladder of steps.
     """
     xp = backends.select(backend)
     backends.keep_freed_memory()
@@ -80,7 +87,7 @@ def check_shard(
     sha256 = None
     size = block_size(case)
     for first, last in _blocks(start, stop, size, progress):
-        block = Block(draw(case, seed, first, last, xp))
+        block = Block(draw(case, seed, first, last, xp), accuracy)
         sha256 = digest(block.sets, sha256)
         with np.errstate(all="ignore"):  # what is not finite is counted as undecided
             inputs.begin(block.sets, block.step)
@@ -93,15 +100,18 @@ def check_shard(
         "start": start,
         "stop": stop,
         **backends.describe(xp),
+        "accuracy": accuracy.as_dict(),
         "weights_digest": sha256.hexdigest() if sha256 else "",
         "records": tally.to_list(),
         "lint": inputs.to_dict(),
-        "enclosures": _enclosures(case, seed, tally, xp),
-        "ladder": step_ladder(case, seed, xp) if start == 0 < stop else [],
+        "enclosures": _enclosures(case, seed, tally, xp, accuracy),
+        "ladder": step_ladder(case, seed, xp, accuracy) if start == 0 < stop else [],
     }
 
 
-def _enclosures(case: Case, seed: int, tally: Tally, xp: Any) -> list[dict[str, Any]]:
+def _enclosures(
+    case: Case, seed: int, tally: Tally, xp: Any, accuracy: Accuracy
+) -> list[dict[str, Any]]:
     """The worst entry of each reading and reference again, in ball arithmetic, in a fixed order.
 
     None on a machine without python-flint, which nothing else here needs.
@@ -118,7 +128,7 @@ def _enclosures(case: Case, seed: int, tally: Tally, xp: Any) -> list[dict[str, 
     rows = {}
     for index in sorted({entry["index"] for entry in worst.values()}):
         sets = draw(case, seed, index, index + 1, xp)
-        block = Block(sets)
+        block = Block(sets, accuracy)
         for key, entry in worst.items():
             if entry["index"] == index:
                 found = enclosures.enclose(on_host(sets), *key[:2], tuple(entry["entry"]))
@@ -138,16 +148,18 @@ def _has_balls() -> bool:
     return importlib.util.find_spec("flint") is not None
 
 
-def step_ladder(case: Case, seed: int, xp: Any = np) -> list[dict[str, Any]]:
+def step_ladder(
+    case: Case, seed: int, xp: Any = np, accuracy: Accuracy = DOCUMENTED
+) -> list[dict[str, Any]]:
     """The ladder of steps of weight set 0, for D4 and for one wrong formula as a contrast."""
-    block = Block(draw(case, seed, 0, 1, xp))
+    block = Block(draw(case, seed, 0, 1, xp), accuracy)
     contrast = next(m for m in JACOBIAN_MUTANTS if m.name == _LADDER_CONTRAST)
     with np.errstate(all="ignore"):
         error = bounds.entries(block.formula_errors("h"), block.sets.U)
         right = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
         wrong = contrast.formula(jacobians.subject(block, "central"))
         formulas = {"hidden_jacobian": (right, error), contrast.name: (wrong, error)}
-        ladders = ladder.climb(block.sets, formulas)
+        ladders = ladder.climb(block.sets, formulas, accuracy)
     return [
         {
             "formula": formula,
@@ -171,6 +183,7 @@ def align_shard(
     directions: int,
     backend: str = "auto",
     progress: Progress = None,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """Search the unit sphere for D7 to D9 over weight sets ``range(start, stop)``.
 
@@ -180,7 +193,8 @@ def align_shard(
 
     Returns
     -------
-    dict with case, seed, start, stop, directions, backend, device, records and search (a summary).
+    dict with case, seed, start, stop, directions, backend, device, accuracy, records and search (a
+    summary).
     """
     from lstm_gpu.claims import gate_maximum  # SciPy: a quarter of a second that others save
 
@@ -191,7 +205,7 @@ def align_shard(
     for first, last in _blocks(start, stop, size, progress):
         sets = draw(case, seed, first, last, xp)
         with np.errstate(all="ignore"):
-            found = gate_maximum.trials(sets, case, seed, first, directions, xp)
+            found = gate_maximum.trials(sets, case, seed, first, directions, xp, accuracy)
             for comparison in found.comparisons:
                 tally.update(comparison, first)
         summaries.append(found.search)
@@ -202,6 +216,7 @@ def align_shard(
         "stop": stop,
         "directions": directions,
         **backends.describe(xp),
+        "accuracy": accuracy.as_dict(),
         "records": tally.to_list(),
         "search": gate_maximum.merge_summaries(summaries),
     }
@@ -221,10 +236,15 @@ def sigmoid_survey(dtype: str, points: int, progress: Progress = None) -> dict[s
 
 
 def jacobian_gap(
-    case: Case, seed: int, index: int, reference: str, backend: str = "auto"
+    case: Case,
+    seed: int,
+    index: int,
+    reference: str,
+    backend: str = "auto",
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """Formula, reference and bound of D4 for one weight set, as nested lists (n, n)."""
-    block = Block(draw(case, seed, index, index + 1, backends.select(backend)))
+    block = Block(draw(case, seed, index, index + 1, backends.select(backend)), accuracy)
     with np.errstate(all="ignore"):
         formula = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
         arrays = {
@@ -243,6 +263,7 @@ def examine(
     index: int = 0,
     directions: int = 0,
     backend: str = "auto",
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """Evaluate one comparison at one entry of one weight set again, from the seed.
 
@@ -252,6 +273,7 @@ def examine(
     entry : indices after the weight set's, as in a tally's worst entry
     case, seed, index : the weight set; not used by D5, which is proved for all z
     directions : for the sphere's claims, as in the shard
+    accuracy : of the backend's functions, as in the shard
 
     Returns
     -------
@@ -273,12 +295,15 @@ def examine(
     sets = draw(case, seed, index, index + 1, xp)
     if claim in gate_maximum.CLAIMS:
         with np.errstate(all="ignore"):
-            trials = gate_maximum.trials(sets, case, seed, index, directions, xp).comparisons
-        return at_entry(_only([c for c in trials if c.key == key], key), entry) | {"parts": {}}
-    return examine_sets(key, entry, sets)
+            trials = gate_maximum.trials(sets, case, seed, index, directions, xp, accuracy)
+        found = [c for c in trials.comparisons if c.key == key]
+        return at_entry(_only(found, key), entry) | {"parts": {}}
+    return examine_sets(key, entry, sets, accuracy)
 
 
-def compare_sets(key: tuple[str, str, str, str], sets: WeightSets) -> Comparison:
+def compare_sets(
+    key: tuple[str, str, str, str], sets: WeightSets, accuracy: Accuracy = DOCUMENTED
+) -> Comparison:
     """One comparison of a claim on Jacobians, on weight sets however they were made.
 
     Raises
@@ -286,7 +311,7 @@ def compare_sets(key: tuple[str, str, str, str], sets: WeightSets) -> Comparison
     InputError
         when there is no such comparison.
     """
-    block = Block(sets)
+    block = Block(sets, accuracy)
     with np.errstate(all="ignore"):
         if key[0] == cell_state.CLAIM:
             return _only([c for c in cell_state.trials(block) if c.key == key], key)
@@ -315,13 +340,16 @@ def enclose(
 
 
 def examine_sets(
-    key: tuple[str, str, str, str], entry: list[int], sets: WeightSets
+    key: tuple[str, str, str, str],
+    entry: list[int],
+    sets: WeightSets,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> dict[str, Any]:
     """`examine` on one weight set however it was made, for the claims on Jacobians."""
-    comparison = compare_sets(key, sets)
+    comparison = compare_sets(key, sets, accuracy)
     found = at_entry(comparison, entry)
     with np.errstate(all="ignore"):
-        return {**found, "parts": _parts(Block(sets), comparison, entry)}
+        return {**found, "parts": _parts(Block(sets, accuracy), comparison, entry)}
 
 
 def _only(found: list[Comparison], key: tuple[str, str, str, str]) -> Comparison:
@@ -362,7 +390,7 @@ def _parts(block: Block, comparison: Comparison, entry: list[int]) -> dict[str, 
     quantity = jacobians.READINGS.get((comparison.claim, comparison.reading), ("h", None))[0]
     where = (0, *entry)
     if comparison.reading == "hidden_product_over_time":
-        own = two_steps.hidden_over_two_steps(block.sets).bound
+        own = two_steps.hidden_over_two_steps(block.sets, block.accuracy).bound
         reference = float(own[where])
         return {"reference": reference, "formula": float(comparison.bound[where]) - reference}
     own = block.bound(comparison.reference, quantity, with_formula=False)

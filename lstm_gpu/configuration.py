@@ -19,10 +19,12 @@ __all__ = [
     "MEMORY_LIMIT",
     "case_table",
     "check_writable",
+    "exhaustive",
     "formula_paths",
     "load",
     "shards",
     "sigmoid_points",
+    "sigmoid_ranges",
     "validate",
 ]
 
@@ -34,7 +36,11 @@ MEMORY_LIMIT = 2**30
 JOB_LIMIT = 100_000
 """Jobs of one run: beyond this the scheduling would take longer than the work."""
 
-FLOAT16_VALUES = 65536
+VALUES = {"float16": 2**16, "float32": 2**32}
+"""How many values a format has, where all of them can be measured."""
+
+SIGMOID_RANGE = 2**26
+"""Magnitudes (bit patterns without the sign) of one job of the exhaustive survey: 32 jobs."""
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -168,7 +174,17 @@ def shards(weight_sets: int, shard_size: int) -> Iterator[tuple[int, int]]:
 def sigmoid_points(config: Mapping[str, Any], dtype: str) -> int:
     """How many values of `dtype` the survey of sigma' takes."""
     points = config["sigmoid"][dtype]
-    return FLOAT16_VALUES if points == "all" else int(points)
+    return VALUES[dtype] if points == "all" else int(points)
+
+
+def exhaustive(config: Mapping[str, Any]) -> bool:
+    """Whether every float32 is measured, which takes many jobs."""
+    return sigmoid_points(config, "float32") == VALUES["float32"]
+
+
+def sigmoid_ranges() -> Iterator[tuple[int, int]]:
+    """The ranges (start, stop) of float32 magnitudes, one for each job of the exhaustive survey."""
+    yield from shards(VALUES["float32"] // 2, SIGMOID_RANGE)
 
 
 def _input_size(n: int, rule: str) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lstm_gpu import backend as backends
 from lstm_gpu import campaign, explicit
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import registry
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
@@ -41,6 +42,7 @@ class Recorded:
     index: int
     directions: int
     weights: WeightSets | None
+    accuracy: Accuracy = DOCUMENTED
 
     @property
     def own(self) -> bool:
@@ -108,7 +110,9 @@ def replay(
         found = campaign.examine_sets(recorded.key, recorded.entry, recorded.sets(xp))
     else:
         weight_set = recorded.case, recorded.seed, recorded.index, recorded.directions
-        found = campaign.examine(recorded.key, recorded.entry, *weight_set, backend)
+        found = campaign.examine(
+            recorded.key, recorded.entry, *weight_set, backend, recorded.accuracy
+        )
     same = all(found[name] == recorded.content.get(name) for name in ("claimed", "measured"))
     enclosure = None if recorded.own or not recorded.has_sets else _enclose(recorded)
     proved = enclosure is not None and enclosure.proof == "refuted"
@@ -239,6 +243,8 @@ def read(path: str | os.PathLike[str]) -> Recorded:
             seed=whole("seed", 0, 2**64 - 1),
             index=whole("index", 0, 2**64 - 1),
         )
+        if content.get("accuracy") is not None:
+            where = replace(where, accuracy=Accuracy.from_dict(field("accuracy", dict)))
         if content.get("directions") is not None:
             where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
     return where

@@ -27,9 +27,15 @@ _ATTRIBUTES = frozenset(RECORD["ndarray"])
 _FROM_HOST = {"asarray", "array"}
 _SCALARS = (bool, int, float, complex, np.generic)
 cuda = types.SimpleNamespace(
-    runtime=types.SimpleNamespace(getDeviceProperties=lambda device: {"name": b"fake device"}),
+    runtime=types.SimpleNamespace(
+        getDeviceProperties=lambda device: {"name": b"fake device"},
+        runtimeGetVersion=lambda: 13000,
+    ),
     Device=lambda: types.SimpleNamespace(id=0),
 )
+
+
+__version__ = "0"
 
 
 class ndarray:  # noqa: N801 (CuPy's name)

@@ -98,6 +98,13 @@ def test_descriptions_name_backend_and_device():
     assert backends.describe(fake_device) == {"backend": "cupy", "device": "fake device"}
 
 
+def test_routines_name_what_computes_exp_and_tanh():
+    found = backends.routines(np)
+    assert found.startswith(f"numpy {np.__version__}, exp ")
+    assert "tanh ff " in found  # float32 to float32
+    assert backends.routines(fake_device) == "cupy 0, CUDA runtime 13000"
+
+
 # --- The names that the package uses -------------------------------------------------------------
 
 

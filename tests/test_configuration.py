@@ -2,7 +2,7 @@
 
 import copy
 import math
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,8 @@ BAD = [
     ("sphere.directions", 0, ["`sphere.directions` must be a positive integer, got 0"]),
     ("sigmoid.float16", 100, ["`sigmoid.float16` must be `all`, got 100"]),
     ("sigmoid.float32", 1, ["`sigmoid.float32` must be at least 16, got 1"]),
+    ("sigmoid.float32", "every", ["`sigmoid.float32` must be `all`, got `every`", "sample"]),
+    ("sigmoid.float32", None, ["`sigmoid.float32` must be an integer, got nothing"]),
     ("sigmoid.float32", 2**40, ["`sigmoid.float32` must be at most 4294967296"]),
     ("false_alarm_risk", 0, ["`false_alarm_risk` must lie strictly between 0 and 0.1"]),
     ("false_alarm_risk", 0.5, ["`false_alarm_risk` must lie strictly between 0 and 0.1"]),
@@ -230,6 +232,19 @@ def test_shards_cover_each_index_once_in_order(weight_sets, shard_size):
         range(weight_sets)
     )
     assert all(0 < stop - start <= shard_size for start, stop in ranges)
+
+
+def test_every_float32_can_be_asked_for():
+    every = changed("sigmoid.float32", "all")
+    assert configuration.validate(every) == every
+    assert configuration.sigmoid_points(every, "float32") == 2**32
+    assert configuration.exhaustive(every)
+    assert configuration.exhaustive(changed("sigmoid.float32", 2**32))
+    assert not configuration.exhaustive(DEFAULT)
+    ranges = list(configuration.sigmoid_ranges())
+    assert ranges[0][0] == 0
+    assert ranges[-1][1] == 2**31
+    assert all(a[1] == b[0] for a, b in pairwise(ranges))
 
 
 def test_points_of_the_survey():

@@ -105,6 +105,24 @@ def test_shards_of_another_experiment_are_refused(tmp_path, config, words):
     assert words in refused(write_shards(tmp_path), config)
 
 
+def test_shards_judged_by_two_accuracies_are_refused(tmp_path):
+    def sharpen(kind, content):
+        if kind == "check" and content["start"] and content["case"]["dtype"] == "float32":
+            content["accuracy"]["tanh_ulp"] = 1.5
+
+    message = refused(write_shards(tmp_path, sharpen))
+    assert "accuracy of float32 functions" in message
+    assert "one kind of machine" in message
+
+
+def test_a_shard_that_does_not_say_its_accuracy_is_refused(tmp_path):
+    def strip(kind, content):
+        if kind == "align":
+            del content["accuracy"]
+
+    assert "accuracy" in refused(write_shards(tmp_path, strip))
+
+
 def test_a_claim_that_is_not_in_the_registry_is_refused(tmp_path):
     def rename(kind, content):
         if kind == "check":

@@ -9,6 +9,7 @@ import pytest
 from report_run import CONFIG, aggregate, write_shards
 
 from lstm_gpu import configuration, files
+from lstm_gpu.accuracy import DOCUMENTED
 from lstm_gpu.claims.registry import CLAIMS, REFUTED
 from lstm_gpu.replay import replay
 from lstm_gpu.report import counterexamples, tables, verdicts
@@ -150,6 +151,7 @@ def test_manifest_says_what_is_needed_to_repeat_the_run(results):
         manifest["weights_digests"]
     )
     assert [d["backend"] for d in manifest["devices"]] == ["numpy"]
+    assert manifest["accuracies"] == {d: DOCUMENTED.as_dict() for d in ("float32", "float64")}
 
 
 def test_counterexamples_replay(results):
@@ -283,7 +285,7 @@ def test_a_refuted_proof_has_a_counterexample_too():
     values = [np.full((1, 4), v) for v in (1.0, 0.5, 0.0)]
     tally.update(Comparison("sigmoid_derivative", "exponential_square", "", "exact", *values), 0)
     found = verdicts.in_tally(tally)["sigmoid_derivative", "exponential_square"]
-    content = counterexamples.content("sigmoid_derivative", "exponential_square", found, CONFIG)
+    content = counterexamples.content("sigmoid_derivative", "exponential_square", found, CONFIG, {})
     assert content["claim"] == "sigmoid_derivative"
     json.dumps(content)
 

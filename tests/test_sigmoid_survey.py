@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lstm_gpu.claims import sigmoid_truth
-from lstm_gpu.claims.sigmoid_events import EVENTS, evaluate
+from lstm_gpu.claims.sigmoid_events import EVENTS, Sample
 from lstm_gpu.claims.sigmoid_regions import DTYPES, REASONS, Format, edges, shares, strips
 from lstm_gpu.claims.sigmoid_survey import SURVEYED, survey
 from lstm_gpu.errors import InputError
@@ -120,7 +120,7 @@ def test_magnitudes_round_trip_and_start_beyond_their_edge():
         layout = Format.of(dtype)
         for limit in edges(layout).values():
             magnitude = layout.magnitude(limit)
-            below, above = layout.values(np.array([magnitude - 1, magnitude]), 1)
+            below, above = layout.values(range(magnitude - 1, magnitude + 1), 1)
             assert Fraction(float(below)) < Fraction(limit) <= Fraction(float(above))
 
 
@@ -157,7 +157,8 @@ def test_truth_agrees_with_integer_arithmetic_within_its_bound(dtype):
     found = sigmoid_truth.truth(layout, z)
     for i, value in enumerate(z):
         exact = exact_derivative(value) / Fraction(2) ** int(found.exponent[i])
-        error = abs(Fraction(float(found.high[i])) + Fraction(float(found.low[i])) - exact)
+        low = np.broadcast_to(found.low, z.shape)[i]
+        error = abs(Fraction(float(found.high[i])) + Fraction(float(low)) - exact)
         assert error <= limit
         normal = int(found.exponent[i]) > layout.spacing_exponent
         assert exact <= 2**layout.precision
@@ -200,6 +201,54 @@ def test_ulp_below_a_quarter_is_that_of_the_floats_there():
     z = np.array([0.0, 1e-300, -1e-20, 1e-3])
     exponents = sigmoid_truth.truth(layout, z).exponent
     assert exponents.tolist() == [-54, -55, -55, -55]
+
+
+def test_truth_is_one_value_where_it_is_said_to_be():
+    layout = Format.of("float32")
+    near, far = (layout.magnitude(Decimal(limit)) for limit in sigmoid_truth.CONSTANT)
+    infinity = layout.magnitude(Decimal("Infinity"))
+    for block in (range(1, near, 2**21 - 1), range(far, infinity + 1, 2**19 - 1)):
+        assert sigmoid_truth.constant(layout, block)
+        for side in (-1, 1):
+            found = sigmoid_truth.truth(layout, layout.values(block, side))
+            assert len(np.unique(found.high)) == len(np.unique(found.exponent)) == 1
+    for block in (range(2), range(near - 1, near + 1), range(far - 1, far + 1)):
+        assert not sigmoid_truth.constant(layout, block)
+    assert not sigmoid_truth.constant(layout, range(infinity, infinity + 2))
+    assert not sigmoid_truth.constant(Format.of("float64"), range(1, 3))
+    # The first and the last value for which a constant stands, against integer arithmetic.
+    limit = Fraction(sigmoid_truth.bound(layout))
+    for magnitude in (near - 1, far):
+        z = layout.values(range(magnitude, magnitude + 1), 1)
+        found = sigmoid_truth.truth(layout, z)
+        exact = exact_derivative(z[0]) / Fraction(2) ** int(found.exponent[0])
+        assert abs(Fraction(float(found.high[0])) - exact) <= limit
+
+
+def test_float32_truth_is_far_better_than_claimed_for_the_exhaustive_survey():
+    """2^-20 ulp, on every exponent; the least subnormal results and their end included."""
+    layout = Format.of("float32")
+    assert sigmoid_truth.bound(layout) <= 2.0**-20
+    rng = np.random.default_rng(3)
+    near_zero = layout.magnitude(edges(layout)["subnormal"])
+    gone = layout.magnitude(edges(layout)["underflow"])
+    infinity = layout.magnitude(Decimal("Infinity"))
+    magnitudes = np.concatenate(
+        [
+            rng.integers(0, infinity, 60),
+            rng.integers(layout.magnitude(Decimal(2) ** -27), gone, 300),
+            rng.integers(near_zero, gone, 100),
+            np.arange(gone - 20, gone + 20),
+        ]
+    )
+    z = magnitudes.astype(np.uint32).view(np.float32)
+    found = sigmoid_truth.truth(layout, z)
+    for i, value in enumerate(z):
+        if abs(value) > 1000:
+            assert found.high[i] == 0
+            continue
+        exact = exact_derivative(value) / Fraction(2) ** int(found.exponent[i])
+        assert abs(Fraction(float(found.high[i])) - exact) <= Fraction(1, 2**20), value
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -246,8 +295,7 @@ def test_every_first_place_has_the_event_and_its_inner_neighbour_does_not(survey
             inner = np.nextafter(z, 0 * z)
             both = np.concatenate([z, inner])
             with np.errstate(all="ignore"):
-                truth = sigmoid_truth.truth(layout, both)
-                mask = evaluate(SURVEYED[found["form"]], layout, both, truth)[1][event]
+                mask = Sample(layout, both).evaluate(SURVEYED[found["form"]])[1][event]
             at_the_edge = place in (found["z_low"], found["z_high"])
             assert mask[0]
             assert at_the_edge or not mask[1]

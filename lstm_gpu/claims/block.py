@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from lstm_gpu import bounds, cell
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.references import central, complex_step
 
@@ -15,11 +16,14 @@ Array = Any
 class Block:
     """Weight sets, their evaluated step, its error bounds and both references.
 
-    Each part is computed when it is first asked for, and kept. `quantities` are those that the
-    central differences can be asked for.
+    accuracy : of the backend's real exp, tanh and sigma in the dtype of the sets
+    quantities : those that the central differences can be asked for
+
+    Each part is computed when it is first asked for, and kept.
     """
 
     sets: Any
+    accuracy: Accuracy = DOCUMENTED
     quantities: tuple[str, ...] = central.QUANTITIES
 
     @cached_property
@@ -35,7 +39,13 @@ class Block:
 
     @cached_property
     def errors(self) -> bounds.StepErrors:
-        return bounds.step_errors(self.step, self.sets.c_prev, self.preactivation_error)
+        return self._errors(complex_too=False)
+
+    def _errors(self, complex_too: bool) -> bounds.StepErrors:
+        dz, accuracy = self.preactivation_error, self.accuracy
+        return bounds.step_errors(
+            self.step, self.sets.c_prev, dz, accuracy=accuracy, complex_too=complex_too
+        )
 
     @cached_property
     def formula_factors(self) -> dict[str, bounds.Factor]:
@@ -53,11 +63,14 @@ class Block:
 
     @cached_property
     def central(self) -> central.Differences:
-        return central.differences(self.sets, self.step, self.preactivation_error, self.quantities)
+        dz = self.preactivation_error
+        return central.differences(
+            self.sets, self.step, dz, self.quantities, accuracy=self.accuracy
+        )
 
     @cached_property
     def complex(self) -> complex_step.ComplexStep:
-        return complex_step.differentiate(self.sets, self.errors)
+        return complex_step.differentiate(self.sets, self._errors(complex_too=True))
 
     def measured(self, reference: str, quantity: str) -> Array:
         """The reference's Jacobian of a quantity, (sets, n, n)."""

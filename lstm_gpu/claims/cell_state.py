@@ -111,7 +111,7 @@ def two_step_formulas(block: Block) -> TwoSteps:
     second = cell.step(sets, h=first.h, c_prev=first.c)
     h1, c1 = block.errors.values["h"], block.errors.values["c"]
     dz = bounds.preactivation_error(sets, first.h, h1.error)
-    errors = bounds.step_errors(second, first.c, dz, c1.error)
+    errors = bounds.step_errors(second, first.c, dz, c1.error, block.accuracy)
     factors = bounds.formula_factors(errors)
 
     def entries(quantity: str, of: dict[str, bounds.Factor]) -> Array:
@@ -146,7 +146,7 @@ def over_two_steps(block: Block, with_cell_path: bool = False) -> Comparison:
     with_cell_path adds the missing path: the comparison that must then hold, by which the tests
     show that the refutation is the product's fault and not the reference's.
     """
-    measured = hidden_over_two_steps(block.sets)
+    measured = hidden_over_two_steps(block.sets, block.accuracy)
     formulas = two_step_formulas(block)
     claimed = formulas.hidden_product
     if with_cell_path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstm_gpu import cell
-from lstm_gpu.bounds import SIGMOID_UNITS, unit_roundoff
+from lstm_gpu.bounds import unit_roundoff
 from lstm_gpu.claims.gate_mutants import IRRELEVANCE_MUTANTS, MAXIMUM_MUTANTS
 from lstm_gpu.claims.gate_part import (
     READINGS,
@@ -105,7 +105,7 @@ def maximum(part: Part, ascent: Ascent) -> Iterator[Finding]:
     z_bound = ascent.z_bound + norm_error(n, dtype) * norm * (1 + 8 * u)
     f = cell.sigmoid(ascent.z)
     # sigma' <= 1/4; sigma is evaluated once for the claim and once for the measurement
-    f_bound = z_bound / 4 + 2 * SIGMOID_UNITS * u
+    f_bound = z_bound / 4 + 2 * part.accuracy.sigmoid_units * u
     readings = {
         "gate_equals_norm": (norm, f, f_bound + norm_error(n, dtype) * norm),
         "preactivation_equals_norm": (norm, ascent.z, z_bound),

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.backend import to_host
 from lstm_gpu.claims.gate_ascent import (
     Ascent,
@@ -147,20 +148,32 @@ def sets_at_once(case: Case, xp: Any = np) -> int:
 
 
 def _try(
-    sets: WeightSets, case: Case, seed: int, start: int, directions: int, xp: Any
+    sets: WeightSets,
+    case: Case,
+    seed: int,
+    start: int,
+    directions: int,
+    xp: Any,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> tuple[list[Finding], Summary]:
     elements = blocks.block_elements(xp)
     tried = []
     for block, samples in blocks.cut(len(sets), directions, case.hidden_size, elements):
         part_sets = cut(sets, block.start, block.stop)
         indices = range(start + block.start, start + block.stop)
-        tried.append(_try_part(part_of(part_sets, case, seed, indices, xp), samples))
+        tried.append(_try_part(part_of(part_sets, case, seed, indices, xp, accuracy), samples))
     findings = _join([findings for findings, _ in tried], xp)
     return findings, merge_summaries([summary for _, summary in tried])
 
 
 def trials(
-    sets: WeightSets, case: Case, seed: int, start: int, directions: int, xp: Any = np
+    sets: WeightSets,
+    case: Case,
+    seed: int,
+    start: int,
+    directions: int,
+    xp: Any = np,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> Trials:
     """Try D7, D8 and D9 on a block of weight sets.
 
@@ -168,6 +181,7 @@ def trials(
     ----------
     sets : the weight sets start, start + 1, … of the case
     directions : uniform directions per set, at least 1
+    accuracy : of the backend's sigma in the case's dtype
 
     Returns
     -------
@@ -175,7 +189,7 @@ def trials(
     (sets, rows) that hold the worst sample or component of each row; rows of zeros have
     no argmax and hold zeros. And the summary of the search (`sphere.summary`).
     """
-    findings, summary = _try(sets, case, seed, start, directions, xp)
+    findings, summary = _try(sets, case, seed, start, directions, xp, accuracy)
     return Trials([f.comparison for f in findings], summary)
 
 

@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from lstm_gpu import cell
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims.gate_mutants import ARGMAX_MUTANTS, GateSubject
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.rounding import Rows, claimed_rows, unit
@@ -30,7 +31,8 @@ class Part:
     """A few weight sets whose search shares its blocks.
 
     sets; indices: their numbers in the case; rows: what is claimed; zero (sets, n): rows of
-    zeros, which have no argmax; gates: x = 0 without bias, and the set's x with bias b.
+    zeros, which have no argmax; gates: x = 0 without bias, and the set's x with bias b; accuracy:
+    of the backend's sigma.
     """
 
     case: Case
@@ -42,6 +44,7 @@ class Part:
     b: Array
     gates: tuple[Gate, Gate]
     xp: Any
+    accuracy: Accuracy = DOCUMENTED
 
     @property
     def U_f(self) -> Array:
@@ -78,11 +81,18 @@ def cut(sets: WeightSets, first: int, stop: int) -> WeightSets:
     return replace(sets, **{k: v[first:stop] for k, v in values.items() if v is not None})
 
 
-def part_of(sets: WeightSets, case: Case, seed: int, indices: range, xp: Any) -> Part:
+def part_of(
+    sets: WeightSets,
+    case: Case,
+    seed: int,
+    indices: range,
+    xp: Any,
+    accuracy: Accuracy = DOCUMENTED,
+) -> Part:
     rows = claimed_rows(sets.U[:, cell.FORGET], xp)
     b = bias(case, seed, indices, xp)
     gates = (Gate.of(sets), Gate.of(sets, sets.x, b))
-    return Part(case, seed, indices, sets, rows, rows.norm == 0, b, gates, xp)
+    return Part(case, seed, indices, sets, rows, rows.norm == 0, b, gates, xp, accuracy)
 
 
 def turn(part: Part, wrong: Array) -> Array:

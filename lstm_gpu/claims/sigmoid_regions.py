@@ -12,7 +12,7 @@ from __future__ import annotations
 import decimal
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,10 +67,15 @@ class Format(NamedTuple):
         """The exponent of the smallest subnormal number."""
         return self.lowest_exponent - self.precision + 1
 
-    def values(self, magnitudes: Any, side: int) -> Any:
-        """The floats with these magnitudes (int64) and the sign of ``side`` (+1 or -1)."""
-        positive = np.asarray(magnitudes, f"i{self.bits // 8}").view(self.name)
+    def values(self, magnitudes: range, side: int, xp: Any = np) -> Any:
+        """The floats with these magnitudes and the sign of ``side`` (+1 or -1)."""
+        first, stop, step = magnitudes.start, magnitudes.stop, magnitudes.step
+        positive = xp.arange(first, stop, step, dtype=f"u{self.bits // 8}").view(self.name)
         return positive if side > 0 else -positive
+
+    def value(self, magnitude: int, side: int) -> float:
+        """One such float, as Python's."""
+        return float(self.values(range(magnitude, magnitude + 1), side)[0])
 
     def magnitude(self, z: decimal.Decimal) -> int:
         """The magnitude of the smallest float that is not below the nonnegative ``z``."""
@@ -132,12 +137,16 @@ class Strip:
             range(outer, self.stop),
         ]
 
-    def blocks(self, points: int) -> Iterator[np.ndarray]:
-        """The same magnitudes as int64 arrays of at most ``BLOCK``, never empty."""
+    def blocks(self, points: int, size: int = BLOCK) -> Iterator[range]:
+        """The same magnitudes in ranges of at most ``size``, never empty."""
         for magnitudes in self.ranges(points):
-            for first in range(0, len(magnitudes), BLOCK):
-                part = magnitudes[first : first + BLOCK]
-                yield part.start + part.step * np.arange(len(part), dtype=np.int64)
+            for first in range(0, len(magnitudes), size):
+                yield magnitudes[first : first + size]
+
+    def within(self, start: int, stop: int) -> Strip:
+        """The part of the strip with magnitudes ``start`` to ``stop``; empty when there is none."""
+        low = min(max(self.start, start), self.stop)
+        return replace(self, start=low, stop=max(low, min(self.stop, stop)))
 
 
 def strips(layout: Format) -> list[Strip]:

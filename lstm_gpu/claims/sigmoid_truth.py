@@ -7,6 +7,9 @@ vector routines), enters by a factor (1 - e) / (1 + e) <= 1, and five roundings 
 float16, 2.4e-8 ulp of float32. (Where e falls below float64's normal range, from |z| = 708 on, the
 value is less than 2^-800 of their smallest subnormal.)
 
+Where |z| < 2^-26 or |z| >= 208, 1/4 and 0 stand for it: sigma' = 1/4 (1 - z²/4 + …) is 1/4 to 2^-54
+of its value, and beyond 208 it is below 2^-300, which is 2^-151 of float32's smallest subnormal.
+
 For float64 the truth is the same expression in the standard library's decimal arithmetic with
 ``DIGITS`` digits. z is converted exactly, its exponential is correctly rounded (documented); with
 the scaling to ulps fewer than ten operations follow, each good to a unit in the last digit: at
@@ -28,8 +31,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lstm_gpu.backend import namespace_of
 from lstm_gpu.claims.sigmoid_regions import Format
 
+CONSTANT = (2.0**-26, 208.0)  # |z| below the first or from the second on
 DIGITS = 40
 _CONTEXT = decimal.Context(
     prec=DIGITS,
@@ -45,7 +50,7 @@ class Truth(NamedTuple):
 
     The ulp of a real y is 2^(max(floor(log2 y), lowest exponent) - p + 1): the spacing of the
     format's numbers around y, and the smallest subnormal for everything below the normal range,
-    zero included. ``high`` is float64, ``low`` what float64 cannot hold of it.
+    zero included. ``high`` is float64, ``low`` what float64 cannot hold of it (0.0 or an array).
     """
 
     high: Any
@@ -54,11 +59,12 @@ class Truth(NamedTuple):
 
     def in_ulps(self, computed: Any) -> Any:
         """Computed values in these ulps: exact, a scaling by a power of two."""
-        return np.ldexp(computed.astype(np.float64), -self.exponent)
+        xp = namespace_of(computed)
+        return xp.ldexp(computed.astype(xp.float64), -self.exponent)
 
     def error(self, computed: Any) -> Any:
         """|computed - sigma'(z)| in ulp, float64; infinite or NaN where the computed value is."""
-        return np.abs(self.in_ulps(computed) - self.high - self.low)
+        return abs(self.in_ulps(computed) - self.high - self.low)
 
 
 def truth(layout: Format, z: Any) -> Truth:
@@ -73,20 +79,35 @@ def bound(layout: Format) -> float:
     return 13 * 2.0 ** (layout.precision - 53)
 
 
+def constant(layout: Format, magnitudes: range) -> bool:
+    """Whether the truth and its ulp are the same at all of these magnitudes, on either side.
+
+    They are where 1/4 or 0 stands for it, but for z = 0, whose ulp is larger, and for NaN.
+    """
+    if layout.name != "float32":
+        return False
+    near, far = (layout.magnitude(decimal.Decimal(limit)) for limit in CONSTANT)
+    nan = layout.magnitude(decimal.Decimal("Infinity")) + 1
+    first, last = magnitudes[0], magnitudes[-1]
+    return (first > 0 and last < near) or (far <= first and last < nan)
+
+
 def _ulp_exponent(layout: Format, floor_log2: Any, zero: Any) -> Any:
     """The exponent of the ulp. 1/4 is reached at z = 0 alone, whatever the truth rounds to."""
-    below = np.where(zero, floor_log2, np.minimum(floor_log2, -3))
-    return np.maximum(below, layout.lowest_exponent) - layout.precision + 1
+    xp = namespace_of(floor_log2)
+    below = xp.where(zero, floor_log2, xp.minimum(floor_log2, -3))
+    return xp.maximum(below, layout.lowest_exponent) - layout.precision + 1
 
 
 def _wider(layout: Format, z: Any) -> Truth:
-    e = np.exp(-np.abs(z.astype(np.float64)))
+    xp = namespace_of(z)
+    size = abs(z.astype(xp.float64))
+    size = xp.where(size < CONSTANT[0], 0.0, xp.where(size >= CONSTANT[1], xp.inf, size))
+    e = xp.exp(-size)
     value = e / ((1 + e) * (1 + e))
-    floor_log2 = np.frexp(value)[1].astype(np.int64) - 1
-    floor_log2 = np.where(value > 0, floor_log2, layout.lowest_exponent)
+    floor_log2 = xp.where(value > 0, xp.frexp(value)[1] - 1, layout.lowest_exponent)
     exponent = _ulp_exponent(layout, floor_log2, z == 0)
-    high = np.ldexp(value, -exponent)
-    return Truth(high, np.zeros_like(high), exponent)
+    return Truth(xp.ldexp(value, -exponent), 0.0, exponent)
 
 
 def _decimal(layout: Format, z: Any) -> Truth:

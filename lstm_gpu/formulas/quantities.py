@@ -96,7 +96,7 @@ class Material:
         sets = self.sets
         if self.quantity.by == "x":
             sets = replace(sets, W=sets.U, U=sets.W, x=sets.h_prev, h_prev=sets.x)
-        return Block(sets, (self.quantity.of,))
+        return Block(sets, quantities=(self.quantity.of,))
 
     @cached_property
     def view(self) -> StepView:

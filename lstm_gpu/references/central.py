@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lstm_gpu import bounds
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.cell import CANDIDATE, FORGET, INPUT, OUTPUT, Step, sigmoid
 from lstm_gpu.tiles import maximum, tiles
@@ -53,7 +54,11 @@ class Differences:
 
 
 def differences(
-    sets: Any, base: Step, dz: Array, quantities: tuple[str, ...] = QUANTITIES
+    sets: Any,
+    base: Step,
+    dz: Array,
+    quantities: tuple[str, ...] = QUANTITIES,
+    accuracy: Accuracy = DOCUMENTED,
 ) -> Differences:
     """Central differences along all n unit vectors, at steps that minimise the bound.
 
@@ -83,7 +88,7 @@ def differences(
 
     # One addition per point rounds relatively to the preactivation there, |z^| + r <= |z^| + 1.
     local = u * (maximum(xp.abs(base.z)).astype(xp.float64) + 1)
-    delta = bounds.evaluation_errors(c_size, local, u)
+    delta = bounds.evaluation_errors(c_size, local, u, accuracy=accuracy)
     best = (3 * delta["h"].max(axis=1) / unit["h"].orders[3].max(axis=1)) ** (1 / 3)
     radius = xp.minimum(best, 1.0)
     step = step_sizes(sets.U, radius)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_gpu import bounds, cell
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.backend import namespace_of, to_host
 from lstm_gpu.references.central import WholeDifferences, richardson, whole_differences
 
@@ -52,7 +53,11 @@ class Ladder(NamedTuple):
     reason: str
 
 
-def climb(sets: Any, formulas: dict[str, tuple[Array, Array]]) -> dict[tuple[str, str], Ladder]:
+def climb(
+    sets: Any,
+    formulas: dict[str, tuple[Array, Array]],
+    accuracy: Accuracy = DOCUMENTED,
+) -> dict[tuple[str, str], Ladder]:
     """Evaluate the ladder of ∂h_t/∂h_{t-1} for the first weight set of a block.
 
     Parameters
@@ -78,7 +83,7 @@ def climb(sets: Any, formulas: dict[str, tuple[Array, Array]]) -> dict[tuple[str
     def difference(step: float) -> WholeDifferences:
         reach = xp.abs(sets.h_prev) + xp.asarray(step, dtype=sets.U.dtype)
         dz = bounds.preactivation_error(sets, reach).max(axis=1)
-        noise = bounds.evaluation_errors(c_size, dz, u)["h"]
+        noise = bounds.evaluation_errors(c_size, dz, u, accuracy=accuracy)["h"]
         return whole_differences(sets, function, majorant, noise, step)
 
     rungs: dict[tuple[str, str], list[Rung]] = {

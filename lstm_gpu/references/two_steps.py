@@ -7,6 +7,7 @@ through the cell state. The bound needs majorants of a composed step, entry by e
 from typing import Any
 
 from lstm_gpu import bounds, cell
+from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.references.central import WholeDifferences, whole_differences
 
@@ -15,7 +16,7 @@ Array = Any
 _LARGEST_STEP = 2.0**-4
 
 
-def hidden_over_two_steps(sets: Any) -> WholeDifferences:
+def hidden_over_two_steps(sets: Any, accuracy: Accuracy = DOCUMENTED) -> WholeDifferences:
     """Central differences of h_2 along every component of h_0 = h_{t-1}, c_0 held fixed.
 
     Returns derivative and bound (sets, n, n). Memory: about 40 float64 arrays (sets, n, n).
@@ -43,10 +44,10 @@ def hidden_over_two_steps(sets: Any) -> WholeDifferences:
 
     reach = xp.abs(sets.h_prev) + xp.asarray(_LARGEST_STEP, dtype=sets.U.dtype)
     dz = bounds.preactivation_error(sets, reach).max(axis=1)
-    first = bounds.evaluation_errors(c_size, dz, u)
+    first = bounds.evaluation_errors(c_size, dz, u, accuracy=accuracy)
     ones = xp.ones_like(sets.h_prev)  # |h_1| <= 1
     dz = bounds.preactivation_error(sets, ones, first["h"]).max(axis=1)
-    noise = bounds.evaluation_errors(c_size + 1, dz, u, first["c"])["h"]
+    noise = bounds.evaluation_errors(c_size + 1, dz, u, first["c"], accuracy)["h"]
 
     best = (3 * noise.max(axis=1) / majorant.orders[3].max(axis=(1, 2))) ** (1 / 3)
     _, exponent = xp.frexp(xp.minimum(best, _LARGEST_STEP))

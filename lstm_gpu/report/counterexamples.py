@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_gpu import campaign, files
+from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.formulas.readings import likely_cause
 from lstm_gpu.report.verdicts import REFUTED, Finding
 from lstm_gpu.weights import DISTRIBUTIONS, Case
@@ -43,7 +44,11 @@ def path_of(claim: str, reading: str) -> str:
 
 
 def content(
-    claim: str, reading: str, finding: Finding, config: Mapping[str, Any]
+    claim: str,
+    reading: str,
+    finding: Finding,
+    config: Mapping[str, Any],
+    accuracies: Mapping[str, Accuracy],
 ) -> dict[str, Any]:
     """What the file holds: all that a replay needs, and what it will find.
 
@@ -63,12 +68,16 @@ def content(
         "directions": config["sphere"]["directions"],
         "backend": config["backend"],
     }
-    found = campaign.examine(key, worst["entry"], case=finding.case, **weight_set)
+    accuracy = accuracies[finding.case.dtype]
+    found = campaign.examine(
+        key, worst["entry"], case=finding.case, **weight_set, accuracy=accuracy
+    )
     ratio = found["error"] / found["bound"] if found["bound"] > 0 else math.inf
     return {
         **where,
         **weight_set,
         "case": finding.case.as_dict(),
+        "accuracy": accuracy.as_dict(),
         **found,
         "ratio": ratio if math.isfinite(ratio) else None,
         "hex": {name: float(found[name]).hex() for name in VALUES},
@@ -79,6 +88,7 @@ def content(
 def write(
     findings: Mapping[tuple[str, str], list[Finding]],
     config: Mapping[str, Any],
+    accuracies: Mapping[str, Accuracy],
     folder: Path,
     own: Callable[[tuple[str, str], Finding, Mapping[str, Any]], Any] | None = None,
 ) -> dict[tuple[str, str], tuple[str, Case | None]]:
@@ -99,7 +109,7 @@ def write(
             if own and "." in reading:
                 found = own((claim, reading), chosen, config)
             else:
-                found = content(claim, reading, chosen, config)
+                found = content(claim, reading, chosen, config, accuracies)
             files.write_json(folder / path, "counterexample", found)
             written[claim, reading] = (path, chosen.case)
     return written

@@ -206,6 +206,17 @@ def sigmoid(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def tried(table: pd.DataFrame) -> str:
+    """How many values of each format the survey of sigma' took."""
+    every = {"float16": 2**16, "float32": 2**32}
+    of_one_form = table[table["form"] == next(iter(FORMS))]
+    points = of_one_form.groupby("format")["points"].sum().to_dict()
+    return "; ".join(
+        f"{name}: {'all ' if count == every.get(name) else ''}{count:,} values"
+        for name, count in points.items()
+    )
+
+
 def _first(places: pd.Series) -> str:
     """The places nearest to 0 on the negative and on the positive side."""
     z = places.dropna().to_numpy(dtype=float)

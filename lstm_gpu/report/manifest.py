@@ -24,6 +24,9 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "configuration": dict(evidence.config),
         "configuration_digest": files.digest(dict(evidence.config)),
         "weights_digests": {case.name: evidence.digests[case] for case in evidence.cases},
+        "accuracies": {
+            dtype: accuracy.as_dict() for dtype, accuracy in sorted(evidence.accuracies.items())
+        },
         "shards": dict(sorted(evidence.counts.items())),
     }
 

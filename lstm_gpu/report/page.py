@@ -124,6 +124,7 @@ def context(results: Path) -> dict[str, Any]:
         "ladders": findings.ladders(style.table(results, "ladder.csv")),
         "sphere": findings.sphere(alignment),
         "sigmoid": findings.sigmoid(style.table(results, "sigmoid.csv")),
+        "tried": findings.tried(style.table(results, "sigmoid.csv")),
         "manifest": manifest,
         "tables": TABLES,
         "symbols": SYMBOLS,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_gpu import configuration, files
+from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
@@ -44,6 +45,7 @@ class Evidence:
     own_tallies : per case, the records of readers' own formulas
     own : what else is known of each of them
     devices : (backend, device) of every kind of machine that computed, sorted
+    accuracies : per dtype, the accuracy of exp, tanh and sigma that its bounds took
     counts : how many shards of each kind
     """
 
@@ -59,6 +61,7 @@ class Evidence:
     own_tallies: dict[Case, Tally] = field(default_factory=dict)
     own: dict[tuple[str, str], FormulaEvidence] = field(default_factory=dict)
     devices: list[tuple[str, str]] = field(default_factory=list)
+    accuracies: dict[str, Accuracy] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
 
@@ -103,6 +106,7 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                     drawn.setdefault(case, []).append((start, stop, content["weights_digest"]))
                     evidence.enclosures.setdefault(case, []).extend(content["enclosures"])
                     evidence.ladders.setdefault(case, []).extend(content["ladder"])
+                _add_accuracy(evidence, case.dtype, content["accuracy"], path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"`{path}` is not a complete shard ({type(error).__name__}: {error}). "
@@ -200,6 +204,18 @@ def _add_survey(evidence: Evidence, content: dict[str, Any], path: Path) -> None
     for key, record in proofs.records.items():
         # The proofs are the same for every format: they count once, wherever they are found.
         evidence.proofs.records.setdefault(key, record)
+
+
+def _add_accuracy(evidence: Evidence, dtype: str, content: Mapping[str, Any], path: Path) -> None:
+    """One accuracy for all bounds of a dtype: a counterexample is replayed with it."""
+    accuracy = Accuracy.from_dict(content)
+    known = evidence.accuracies.setdefault(dtype, accuracy)
+    if accuracy != known:
+        raise InputError(
+            f"`{path}` took an accuracy of {dtype} functions ({accuracy.source}) that other shards "
+            f"did not take ({known.source}). Delete the check and align shards of {dtype}, and run "
+            "the workflow again on one kind of machine."
+        )
 
 
 def planned_points(name: str, points: int) -> int:

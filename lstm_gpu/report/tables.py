@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from lstm_gpu import campaign, files, mutants
+from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
 from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
 from lstm_gpu.claims.sigmoid_events import EVENTS
@@ -122,7 +123,8 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         for claim, reading in readings
     }
     with staged(Path(results)) as folder:
-        written = counterexamples.write(by_reading, config, folder, own.counterexample)
+        accuracies = evidence.accuracies
+        written = counterexamples.write(by_reading, config, accuracies, folder, own.counterexample)
         paths = {key: path for key, (path, _) in written.items()}
         _write(folder / "verdicts.csv", VERDICT_COLUMNS, verdict_rows(readings, by_reading, paths))
         _write(folder / "cases.csv", CASES_COLUMNS, case_rows(readings, in_cases, config, written))
@@ -136,7 +138,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
         _write(folder / "best_cosine.csv", COSINE_COLUMNS, cosine_rows(evidence))
         _write(folder / "sigmoid_curve.csv", CURVE_COLUMNS, curve_rows(evidence))
-        worst = worst_entry(by_reading[SHOWN], config)
+        worst = worst_entry(by_reading[SHOWN], config, evidence.accuracies)
         files.write_json(folder / "worst_entry.json", "worst_entry", worst)
         files.write_json(folder / "manifest.json", "manifest", manifest.content(evidence))
 
@@ -276,7 +278,9 @@ def curve_rows(evidence: Evidence) -> Rows:
     return rows
 
 
-def worst_entry(findings: list[Finding], config: Mapping[str, Any]) -> dict[str, Any]:
+def worst_entry(
+    findings: list[Finding], config: Mapping[str, Any], accuracies: Mapping[str, Accuracy]
+) -> dict[str, Any]:
     """The whole Jacobian of the weight set with the largest error over bound, entry by entry.
 
     The larger of two pictures is the more telling one: cases of hidden size 8 and more go first,
@@ -291,7 +295,12 @@ def worst_entry(findings: list[Finding], config: Mapping[str, Any]) -> dict[str,
     assert finding.case is not None
     index = finding.worst["index"]
     arrays = campaign.jacobian_gap(
-        finding.case, config["seed"], index, finding.reference, config["backend"]
+        finding.case,
+        config["seed"],
+        index,
+        finding.reference,
+        config["backend"],
+        accuracies[finding.case.dtype],
     )
     return {
         "claim": SHOWN[0],

@@ -3,6 +3,7 @@
 
 rule align:
     input:
+        accuracy=measured_accuracy,
         sources=CORE,
     output:
         "results/shards/align/{case}/{start}-{stop}.json",

@@ -3,6 +3,7 @@
 
 rule check:
     input:
+        accuracy=measured_accuracy,
         sources=CORE,
     output:
         "results/shards/check/{case}/{start}-{stop}.json",

@@ -26,6 +26,7 @@ cases = Paramspace(
 )
 
 DTYPES = ["float16", "float32", "float64"]
+EXHAUSTIVE = configuration.exhaustive(config)  # float32 only
 FIGURE_NAMES = [
     "ladder",
     "error_over_bound",
@@ -101,6 +102,16 @@ TABULATING = sorted(
 
 # One device for each job that uses one: the profile says how many there are.
 DEVICES = {"gpu": 1} if device == "cupy" else {}
+
+
+def measured_accuracy(wildcards):
+    """Where the run measures how accurate float32 functions are, the float32 jobs wait for it."""
+    dtype = cases.instance(wildcards)["dtype"]
+    return (
+        ["results/shards/accuracy/float32.json"]
+        if EXHAUSTIVE and dtype == "float32"
+        else []
+    )
 
 
 def shard_paths(kind, weight_sets):

@@ -3,17 +3,19 @@
 from lstm_gpu.job import job
 
 with job(snakemake) as log:
-    from lstm_gpu import campaign, files
+    from lstm_gpu import campaign, exhaustive, files
     from lstm_gpu.progress import Progress
     from lstm_gpu.weights import Case
 
+    case, backend = Case.from_dict(snakemake.params.case), snakemake.params.backend
     content = campaign.align_shard(
-        Case.from_dict(snakemake.params.case),
+        case,
         seed=snakemake.params.seed,
         start=int(snakemake.wildcards.start),
         stop=int(snakemake.wildcards.stop),
         directions=snakemake.params.directions,
-        backend=snakemake.params.backend,
+        backend=backend,
         progress=Progress("align", stream=log),
+        accuracy=exhaustive.accuracy_from(snakemake.input.accuracy, case.dtype, backend),
     )
     files.write_json(snakemake.output[0], "align", content)

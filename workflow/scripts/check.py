@@ -3,16 +3,18 @@
 from lstm_gpu.job import job
 
 with job(snakemake) as log:
-    from lstm_gpu import campaign, files
+    from lstm_gpu import campaign, exhaustive, files
     from lstm_gpu.progress import Progress
     from lstm_gpu.weights import Case
 
+    case, backend = Case.from_dict(snakemake.params.case), snakemake.params.backend
     content = campaign.check_shard(
-        Case.from_dict(snakemake.params.case),
+        case,
         seed=snakemake.params.seed,
         start=int(snakemake.wildcards.start),
         stop=int(snakemake.wildcards.stop),
-        backend=snakemake.params.backend,
+        backend=backend,
         progress=Progress("check", stream=log),
+        accuracy=exhaustive.accuracy_from(snakemake.input.accuracy, case.dtype, backend),
     )
     files.write_json(snakemake.output[0], "check", content)
