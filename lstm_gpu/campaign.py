@@ -14,6 +14,7 @@ from lstm_gpu import backend as backends
 from lstm_gpu import bounds, derivatives
 from lstm_gpu.claims import cell_state, jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
+from lstm_gpu.claims.injection import Injections
 from lstm_gpu.errors import InputError
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.references import ladder, two_steps
@@ -61,12 +62,12 @@ def check_shard(
 
     Returns
     -------
-    dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`)
-    and, in the shard that holds index 0, the ladder of steps.
+    dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`),
+    injections (`Injections.to_list`) and, in the shard that holds index 0, the ladder of steps.
     """
     xp = backends.select(backend)
     backends.keep_freed_memory()
-    tally = Tally()
+    tally, injections = Tally(), Injections()
     sha256 = None
     size = block_size(case)
     for first, last in _blocks(start, stop, size, progress):
@@ -77,6 +78,7 @@ def check_shard(
                 tally.update(comparison, first)
             for comparison in jacobians.trials(block):
                 tally.update(comparison, first)
+                injections.update(comparison, case, seed, first)
     return {
         "case": case.as_dict(),
         "seed": seed,
@@ -85,6 +87,7 @@ def check_shard(
         **backends.describe(xp),
         "weights_digest": sha256.hexdigest() if sha256 else "",
         "records": tally.to_list(),
+        "injections": injections.to_list(),
         "ladder": step_ladder(case, seed, xp) if start == 0 < stop else [],
     }
 

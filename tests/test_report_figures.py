@@ -12,9 +12,17 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.report import figures, style
 from lstm_gpu.report.figures import error_over_bound, ladder, mutants, sigmoid, worst_entry
 
-NAMES = ("ladder", "error_over_bound", "mutants", "alignment", "sigmoid", "worst_entry")
+NAMES = (
+    "ladder",
+    "error_over_bound",
+    "mutants",
+    "detection",
+    "alignment",
+    "sigmoid",
+    "worst_entry",
+)
 TABLES = ("cases.csv", "mutants.csv", "alignment.csv", "best_cosine.csv", "ladder.csv",
-          "sigmoid.csv", "sigmoid_curve.csv")  # fmt: skip
+          "sigmoid.csv", "sigmoid_curve.csv", "detection.csv")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

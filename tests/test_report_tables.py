@@ -28,6 +28,7 @@ TABLES = (
     "alignment.csv",
     "sigmoid.csv",
     "ladder.csv",
+    "detection.csv",
     "best_cosine.csv",
     "sigmoid_curve.csv",
 )

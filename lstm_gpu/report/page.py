@@ -39,6 +39,12 @@ FIGURES = {
         "Matrix of wrong formulas by hidden size and dtype, coloured by whether each was caught.",
         "mutants.csv",
     ),
+    "detection": (
+        "Errors put in, errors found",
+        "Share of injected errors that were found, against their size in units of the smallest "
+        "detectable error, one panel per reading, with the predicted line.",
+        "detection.csv",
+    ),
     "alignment": (
         "Best of many directions",
         "Best cosine of random directions against hidden size with the exact law's band, and the "
@@ -65,6 +71,7 @@ TABLES = (
     "alignment.csv",
     "sigmoid.csv",
     "ladder.csv",
+    "detection.csv",
     "manifest.json",
 )
 
@@ -104,10 +111,12 @@ def context(results: Path) -> dict[str, Any]:
     mutants = style.table(results, "mutants.csv")
     manifest = files.read_json(results / "manifest.json", "manifest")
     alignment = style.table(results, "alignment.csv")
+    injected = findings.injections(style.table(results, "detection.csv"))
     expected = {(claim.id, reading.name): reading.expected for claim, reading in readings()}
     return {
-        "summary": findings.summary(verdicts, alignment, expected),
-        "alarm": bool(findings.unexpected(verdicts, expected)),
+        "summary": findings.summary(verdicts, alignment, expected, injected),
+        "alarm": bool(findings.unexpected(verdicts, expected) or injected["defects"]),
+        "injected": injected,
         "claims": _claims(results, verdicts, cases),
         "undecided": findings.undecided(cases),
         "survivors": findings.survivors(mutants),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_gpu import configuration, files
+from lstm_gpu.claims import injection
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
@@ -33,6 +34,7 @@ class Evidence:
     config : the configuration
     cases : the cases in the configuration's order
     tallies : per case, the records of the checks and of the sphere search
+    injections : per case, the errors put into the checks and those detected
     proofs : the records of sigma' in exact arithmetic, which belong to no case
     ladders : per case, the step ladders of its weight set 0
     searches : per case, the statistics of the sphere search
@@ -45,6 +47,7 @@ class Evidence:
     config: Mapping[str, Any]
     cases: list[Case]
     tallies: dict[Case, Tally] = field(default_factory=dict)
+    injections: dict[Case, injection.Injections] = field(default_factory=dict)
     proofs: Tally = field(default_factory=Tally)
     ladders: dict[Case, list[dict[str, Any]]] = field(default_factory=dict)
     searches: dict[Case, dict[str, Any]] = field(default_factory=dict)
@@ -86,6 +89,8 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                 else:
                     drawn.setdefault(case, []).append((start, stop, content["weights_digest"]))
                     evidence.ladders.setdefault(case, []).extend(content["ladder"])
+                    injected = injection.Injections.from_list(content["injections"])
+                    evidence.injections.setdefault(case, injection.Injections()).merge(injected)
                 devices.add((content["backend"], content["device"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(

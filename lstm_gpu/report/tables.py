@@ -15,7 +15,7 @@ from lstm_gpu import campaign, files, mutants
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_events import EVENTS
-from lstm_gpu.report import counterexamples, manifest, verdicts
+from lstm_gpu.report import counterexamples, detection, manifest, verdicts
 from lstm_gpu.report.publish import staged
 from lstm_gpu.report.shards import FORMATS, Evidence, collect
 from lstm_gpu.report.verdicts import CASE_COLUMNS, VERDICT_COLUMNS, Finding
@@ -77,8 +77,8 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
     shards : files of kind check, align and sigmoid; their order does not matter
     config : the validated configuration
     results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `alignment.csv`,
-        `sigmoid.csv`, `ladder.csv`, `counterexamples/`, `manifest.json`, and what the figures
-        need besides: `best_cosine.csv`, `sigmoid_curve.csv`, `worst_entry.json`
+        `sigmoid.csv`, `ladder.csv`, `detection.csv`, `counterexamples/`, `manifest.json`, and what
+        the figures need besides: `best_cosine.csv`, `sigmoid_curve.csv`, `worst_entry.json`
 
     Raises
     ------
@@ -107,6 +107,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
         _write(folder / "sigmoid.csv", SIGMOID_COLUMNS, rows)
         _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
+        _write(folder / "detection.csv", detection.COLUMNS, detection.rows(evidence))
         _write(folder / "best_cosine.csv", COSINE_COLUMNS, cosine_rows(evidence))
         _write(folder / "sigmoid_curve.csv", CURVE_COLUMNS, curve_rows(evidence))
         worst = worst_entry(by_reading[SHOWN], config)

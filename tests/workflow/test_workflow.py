@@ -16,7 +16,15 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "config" / "test" / "config.yaml"
-TABLES = ["verdicts", "cases", "mutants", "alignment", "sigmoid", "ladder"]  # and the figures' own
+TABLES = [
+    "verdicts",
+    "cases",
+    "mutants",
+    "alignment",
+    "sigmoid",
+    "ladder",
+    "detection",
+]  # and the figures' own
 
 CLAIMS = {
     *("cell_state_independence", "product_rule", "tanh_cell_jacobian", "hidden_jacobian"),
@@ -93,7 +101,15 @@ def test_a_run_leaves_every_result_of_the_contract(finished):
     results = finished / "results"
     for name in TABLES:
         assert rows(finished, name), name
-    for name in ["ladder", "error_over_bound", "mutants", "alignment", "sigmoid", "worst_entry"]:
+    for name in [
+        "ladder",
+        "error_over_bound",
+        "mutants",
+        "detection",
+        "alignment",
+        "sigmoid",
+        "worst_entry",
+    ]:
         assert (results / "figures" / f"{name}.svg").stat().st_size > 0
         assert (results / "figures" / f"{name}.png").stat().st_size > 0
     assert (results / "report.html").stat().st_size > 0

@@ -38,6 +38,12 @@ rule aggregate:
             category="4. Floating point",
             labels={"table": "sigmoid", "rows": "format, form and region"},
         ),
+        detection=report(
+            update("results/detection.csv"),
+            caption="../report/detection.rst",
+            category="2. What the checks catch",
+            labels={"table": "detection", "rows": "reading, hidden size and factor"},
+        ),
         ladder=update("results/ladder.csv"),
         best_cosine=update("results/best_cosine.csv"),
         sigmoid_curve=update("results/sigmoid_curve.csv"),
