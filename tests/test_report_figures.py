@@ -131,9 +131,9 @@ def test_titles_follow_the_data(results):
     steps.loc[steps["formula"] == "hidden_jacobian", "verdict"] = "refuted"
     assert "refute the hidden Jacobian" in ladder.title(steps)
     table = pd.read_csv(results / "mutants.csv")
-    assert mutants.title(table).startswith("Every one of 92 ")
+    assert mutants.title(table).startswith("Every one of 127 ")
     table.loc[table["mutant"] == "all_zero", "caught"] = "no"
-    assert mutants.title(table).startswith("91 of 92")
+    assert mutants.title(table).startswith("126 of 127")
     assert "all zero" in mutants.title(table)
     survey = pd.read_csv(results / "sigmoid.csv")
     assert "7.62, 16.64, 36.74" in sigmoid.title(survey)

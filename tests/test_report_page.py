@@ -117,7 +117,7 @@ def test_the_first_sentence_sums_up(results):
     text = written(results)
     first = re.search(r'<p class="summary">(.*?)</p>', text, re.DOTALL)[1]
     assert first.startswith("16 of 22 readings supported, 6 refuted, 0 inconclusive; 32 weight")
-    assert "every one of 92 wrong formulas caught" in first
+    assert "every one of 127 wrong formulas caught" in first
     assert "no false alarm" in first
 
 
