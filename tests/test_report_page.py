@@ -142,6 +142,8 @@ def test_mutants_that_pass_are_named(results):
     frame.loc[frame["mutant"] == "all_zero", "caught"] = "no"
     frame.to_csv(results / "mutants.csv", index=False)
     text = written(results)
+    row = text[text.index('id="hidden_jacobian--as_written"') :]
+    assert "missed: all zero</strong>" in row[: row.index("</tr>")]
     assert "passed everywhere</strong>" in text
     assert '<span class="name">all zero</span>' in text
 

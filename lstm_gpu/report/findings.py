@@ -143,6 +143,15 @@ def survivors(mutants: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def missed(mutants: pd.DataFrame) -> dict[str, list[str]]:
+    """Claim -> the mutants that no case caught though they change something in one."""
+    names: dict[str, list[str]] = {}
+    for (claim, mutant), rows in mutants.groupby(["claim", "mutant"], sort=False):
+        if MISSED in set(rows["caught"]) and CAUGHT not in set(rows["caught"]):
+            names.setdefault(claim, []).append(words(mutant))
+    return names
+
+
 def missed_places(mutants: pd.DataFrame) -> tuple[int, int]:
     """In how many places (mutant, size, dtype, distribution) a mutant passed; of how many."""
     real = mutants[mutants["caught"].isin([CAUGHT, MISSED])]

@@ -68,6 +68,7 @@ TABLES = (
     "verdicts.csv",
     "cases.csv",
     "mutants.csv",
+    "mutation_score.csv",
     "alignment.csv",
     "sigmoid.csv",
     "ladder.csv",
@@ -117,7 +118,7 @@ def context(results: Path) -> dict[str, Any]:
         "summary": findings.summary(verdicts, alignment, expected, injected),
         "alarm": bool(findings.unexpected(verdicts, expected) or injected["defects"]),
         "injected": injected,
-        "claims": _claims(results, verdicts, cases),
+        "claims": _claims(results, verdicts, cases, findings.missed(mutants)),
         "undecided": findings.undecided(cases),
         "survivors": findings.survivors(mutants),
         "missed_places": findings.missed_places(mutants),
@@ -137,7 +138,9 @@ def context(results: Path) -> dict[str, Any]:
     }
 
 
-def _claims(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dict[str, Any]]:
+def _claims(
+    results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame, missed: dict[str, list[str]]
+) -> list[dict[str, Any]]:
     """The verdicts by claim, in the registry's order; a row the registry lacks is left out."""
     detectable = findings.detectable(cases)
     counts = findings.tally_of_cases(cases)
@@ -161,6 +164,7 @@ def _claims(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[
                 "as_expected": reading.expected == row["verdict"],
                 "detectable": detectable.get(key, "nothing"),
                 "counts": counts.get(key, "in no case"),
+                "missed": missed.get(claim.id, []),
                 "figures": EVIDENCE.get(claim.id, ("error_over_bound",)),
                 "example": _example(results, row),
             }

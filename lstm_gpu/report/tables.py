@@ -35,6 +35,16 @@ MUTANT_COLUMNS = (
     "family",
     "seen",
 )
+SCORE_COLUMNS = (
+    "claim",
+    "hidden_size",
+    "dtype",
+    "caught",
+    "missed",
+    "equivalent",
+    "score",
+    "missed_mutants",
+)
 LADDER_COLUMNS = (
     *CASE_COLUMNS,
     "formula",
@@ -76,9 +86,10 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
     ----------
     shards : files of kind check, align and sigmoid; their order does not matter
     config : the validated configuration
-    results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `alignment.csv`,
-        `sigmoid.csv`, `ladder.csv`, `detection.csv`, `counterexamples/`, `manifest.json`, and what
-        the figures need besides: `best_cosine.csv`, `sigmoid_curve.csv`, `worst_entry.json`
+    results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `mutation_score.csv`,
+        `alignment.csv`, `sigmoid.csv`, `ladder.csv`, `detection.csv`, `counterexamples/`,
+        `manifest.json`, and what the figures need besides: `best_cosine.csv`,
+        `sigmoid_curve.csv`, `worst_entry.json`
 
     Raises
     ------
@@ -101,7 +112,9 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         paths = {key: path for key, (path, _) in written.items()}
         _write(folder / "verdicts.csv", VERDICT_COLUMNS, verdict_rows(by_reading, paths))
         _write(folder / "cases.csv", CASES_COLUMNS, case_rows(in_cases, config, written))
-        _write(folder / "mutants.csv", MUTANT_COLUMNS, mutant_rows(evidence))
+        tried = mutant_rows(evidence)
+        _write(folder / "mutants.csv", MUTANT_COLUMNS, tried)
+        _write(folder / "mutation_score.csv", SCORE_COLUMNS, score_rows(tried))
         rows = alignment_rows(evidence)
         _write(folder / "alignment.csv", tuple(rows[0]), rows)
         rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
@@ -130,7 +143,10 @@ def case_rows(
     config: Mapping[str, Any],
     written: Mapping[tuple[str, str], tuple[str, Case | None]],
 ) -> Rows:
-    """The same per case; `counterexample` in the case that it is taken from."""
+    """The same per case; `counterexample` in the case that it is taken from.
+
+    `reason` says why a case could not decide, or which mutants passed where it did.
+    """
     rows = []
     for case, found in in_cases:
         settings = {**case.as_dict(), "seed": config["seed"]} if case else {}
@@ -143,7 +159,7 @@ def case_rows(
             row |= {
                 "reference": finding.reference,
                 "undecided_sets": finding.undecided_sets,
-                "reason": finding.reason,
+                "reason": finding.reason or finding.missed,
             }
             rows.append(settings | row)
     return rows
@@ -175,6 +191,29 @@ def mutant_rows(evidence: Evidence) -> Rows:
                 "seen": seen,
             }
         )
+    return rows
+
+
+def score_rows(tried: Rows) -> Rows:
+    """The mutation score per claim, hidden size and dtype: caught / (caught + missed).
+
+    Caught: in one distribution at least, as one case that refutes a reading is enough.
+    """
+    found: dict[tuple[Any, ...], dict[str, set[str]]] = {}
+    for row in tried:
+        place = found.setdefault((row["claim"], row["hidden_size"], row["dtype"]), {})
+        place.setdefault(row["mutant"], set()).add(row["caught"])
+    rows = []
+    for key, outcomes in found.items():
+        strongest = {name: verdicts.strongest_catch(seen) for name, seen in outcomes.items()}
+        caught, missed, equivalent = (
+            [name for name, outcome in strongest.items() if outcome == kind]
+            for kind in (verdicts.CAUGHT, verdicts.MISSED, verdicts.EQUIVALENT)
+        )
+        real = len(caught) + len(missed)
+        counts = (len(caught), len(missed), len(equivalent), len(caught) / real if real else None)
+        values = (*key, *counts, " ".join(missed))
+        rows.append(dict(zip(SCORE_COLUMNS, values, strict=True)))
     return rows
 
 

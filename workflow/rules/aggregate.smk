@@ -26,6 +26,12 @@ rule aggregate:
             category="2. What the checks catch",
             labels={"table": "mutants", "rows": "wrong formula and case"},
         ),
+        mutation_score=report(
+            update("results/mutation_score.csv"),
+            caption="../report/mutation_score.rst",
+            category="2. What the checks catch",
+            labels={"table": "mutation_score", "rows": "claim, hidden size and dtype"},
+        ),
         alignment=report(
             update("results/alignment.csv"),
             caption="../report/alignment.rst",

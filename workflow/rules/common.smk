@@ -38,6 +38,7 @@ TABLES = [
         "verdicts.csv",
         "cases.csv",
         "mutants.csv",
+        "mutation_score.csv",
         "alignment.csv",
         "sigmoid.csv",
         "ladder.csv",
