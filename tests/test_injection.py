@@ -106,8 +106,29 @@ def test_what_cannot_be_decided_is_no_trial():
         np.ones((6, len(FACTORS))),
     )
     for trials, hits in found.values():
-        assert trials.tolist() == [2, 2, 2, 1, 1]  # 2^1022 + 2^1024 is no number
-        assert hits.tolist() == [0, 0, 2, 1, 1]  # no gap: an error equal to the bound passes
+        assert trials.tolist() == [2, 0, 2, 1, 1]  # no gap; 2^1022 + 2^1024 is no number
+        assert hits.tolist() == [0, 0, 2, 1, 1]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("seed", range(3))
+def test_where_the_gap_is_clear_of_rounding_the_sign_alone_decides(dtype, seed):
+    """Values, gaps and bounds of all sizes: at half the size found if and only if signs agree."""
+    rng = np.random.default_rng(seed)
+    measured = (rng.normal(size=4000) * 10.0 ** rng.integers(-12, 12, 4000)).astype(dtype)
+    bound = (10.0 ** rng.uniform(-14, 12, 4000)).astype(dtype)
+    gap = bound * (rng.uniform(-1, 1, 4000) * 10.0 ** rng.integers(-9, 1, 4000)).astype(dtype)
+    claimed = measured + gap
+    compared = 0
+    for k in range(4000):
+        one = a_comparison(claimed[k : k + 1], measured[k : k + 1], bound[k : k + 1])
+        signs = np.where(rng.random((1, len(FACTORS))) < 0.5, -1.0, 1.0)
+        entry = np.zeros((1, len(FACTORS)), int)
+        trials, hits = detected(one, entry, signs)["entry"]
+        compared += trials[1]
+        if trials[1]:
+            assert hits[1] == (signs[0, 1] * (float(claimed[k]) - float(measured[k])) > 0), k
+    assert 500 < compared < 4000
 
 
 def test_a_value_elsewhere_in_the_set_that_is_not_finite_makes_it_undecided():

@@ -4,9 +4,9 @@ A right formula differs from its reference by a gap of at most the bound B, so a
 as soon as |e| > B + |gap|, at the latest above 2B: that is what `tally.Record` prints. Here errors
 of a few times that size, of random sign, are added at one random entry of each weight set, and
 the set is compared again. Expected, whatever the gaps are: never at 0; at 1 and above always; at
-1/2, where e = B, as often as sign and gap agree: in half of the trials (fewer where formula and
-reference agree to the last bit, more where the entry's own bound is below the set's largest).
-So a size that is too small shows at 1, one that is too large at 1/2.
+1/2, where e = B, whenever sign and gap agree: in half of the trials (in more where the size is the
+set's and the entry's own bound is smaller). So a size that is too small shows at 1, one that is
+too large at 1/2.
 
 Only the changed entry is compared again: a few numbers per weight set, no new matrix.
 """
@@ -108,8 +108,10 @@ def detected(
 ) -> dict[str, np.ndarray]:
     """Trials and detected errors per factor, (2, factors) of int, for both sizes.
 
-    No trial: a set with a value or a bound that is not finite, which the tally would not decide,
-    and an entry with bound 0, where any difference is an error.
+    No trial: a set with a value or a bound that is not finite, which the tally would not decide;
+    an entry with bound 0, where any difference is an error; and below factor 1 an entry whose gap
+    the rounding of claimed + error - measured may hide, at most u (|claimed| + 3 bound): there
+    not the sign would decide but the rounding.
     """
     xp = namespace_of(comparison.claimed)
     sets, n, _ = comparison.claimed.shape
@@ -122,12 +124,15 @@ def detected(
     widest = to_host(comparison.bound.max(axis=(1, 2)))[:, None]
     finite = np.isfinite(widest) & _finite(comparison.claimed) & _finite(comparison.measured)
     factors = np.array(FACTORS, claimed.dtype)
+    below = (factors > 0) & (factors < 1)
+    unit = np.finfo(claimed.dtype).eps / 2
     counts = {}
     with np.errstate(all="ignore"):
+        clear = np.abs(claimed - measured) > 4 * unit * (np.abs(claimed) + bound)
         for size, limit in (("entry", bound), ("set", widest)):
             error = _TIMES_THE_BOUND * limit * factors * signs.astype(claimed.dtype)
             wrong = claimed + error
-            trial = finite & (bound > 0) & np.isfinite(wrong)
+            trial = finite & (bound > 0) & np.isfinite(wrong) & (clear | ~below)
             found = trial & (np.abs(wrong - measured) > bound)
             counts[size] = np.array([trial.sum(axis=0), found.sum(axis=0)])
     return counts

@@ -1,7 +1,7 @@
 """Observed detection rates of injected errors, with exact intervals, and where they are not as due.
 
 At and above the smallest detectable error every injected error is due to be found; with no error
-nothing; with half of it at the entry's own size no more than half of them. A row that departs from
+nothing; with half of it, at the entry's own size, one in two. A row that departs from
 that is a defect of the tool: its bounds or its smallest detectable error are not what they say.
 """
 
@@ -35,9 +35,9 @@ KEY = ["claim", "reading", "reference", "size"]
 
 
 def expected(factor: float, size: str) -> float | None:
-    """Largest rate that theory allows, which at 0 and from 1 on is also the least.
+    """The rate that theory predicts.
 
-    None: no limit below 1 (half the set's size, at an entry whose own bound may be smaller).
+    None: it depends on the bounds (half the set's size, at an entry whose own may be smaller).
     """
     if factor == 0 or factor >= 1:
         return min(factor, 1.0)
@@ -81,11 +81,14 @@ def with_rates(table: pd.DataFrame, risk: float) -> pd.DataFrame:
             detected < trials, betaincinv(detected + 1, trials - detected, 1 - tail), 1.0
         )
         as_many = np.where(detected > 0, betainc(detected, trials - detected + 1, 0.5), 1.0)
+        as_few = np.where(detected < trials, betainc(trials - detected, detected + 1, 0.5), 1.0)
         rate = detected / trials
     due = [expected(*key) for key in zip(table["factor"], table["size"], strict=True)]
     right = [
-        bool(tail >= risk) if limit == 0.5 else limit is None or seen == limit * of
-        for limit, seen, of, tail in zip(due, detected, trials, as_many, strict=True)
+        bool(tail >= risk / 2) if limit == 0.5 else limit is None or seen == limit * of
+        for limit, seen, of, tail in zip(
+            due, detected, trials, np.minimum(as_many, as_few), strict=True
+        )
     ]
     return table.assign(
         rate=rate, low=low, high=high, as_expected=["yes" if r else "no" for r in right]
