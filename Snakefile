@@ -15,6 +15,7 @@ sys.path.insert(0, workflow.basedir)  # the checkout's own package, installed or
 
 from lstm_gpu import backend, configuration
 from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.shard import load_all
 from lstm_gpu.progress import WorkflowProgress
 
 
@@ -28,6 +29,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/check.smk"
 include: "workflow/rules/align.smk"
 include: "workflow/rules/sigmoid.smk"
+include: "workflow/rules/formulas.smk"
 include: "workflow/rules/aggregate.smk"
 include: "workflow/rules/report.smk"
 

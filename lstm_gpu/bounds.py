@@ -132,12 +132,13 @@ def line(order: int, slope: Any = 1.0) -> Majorant:
 
 
 def step_majorants(z: Majorant, c_prev: Majorant) -> dict[str, Majorant]:
-    """Majorants of f, o, tanh(c) and h of one step, from those of z (all gates) and c_{t-1}."""
+    """Majorants of the gates, c_t, tanh(c_t) and h_t, from those of z (all gates) and c_{t-1}."""
     order = len(z.orders) - 1
-    sigma = z.through(sigmoid_sup_norms(order))
-    cell = sigma * c_prev + sigma * z.through(tanh_sup_norms(order))
+    sigma, tanh = z.through(sigmoid_sup_norms(order)), z.through(tanh_sup_norms(order))
+    cell = sigma * c_prev + sigma * tanh
     tanh_c = cell.through(tanh_sup_norms(order))
-    return {"f": sigma, "o": sigma, "c": cell, "tanh_c": tanh_c, "h": sigma * tanh_c}
+    gates = {"i": sigma, "f": sigma, "u": tanh, "o": sigma}
+    return {**gates, "c": cell, "tanh_c": tanh_c, "h": sigma * tanh_c}
 
 
 def unit_majorants(c_prev: Array, order: int) -> dict[str, Majorant]:
@@ -300,7 +301,7 @@ def step_errors(step: Step, c_prev: Array, dz: Array, c_error: Array | float = 0
 
 def _with_slopes(errors: StepErrors, slopes: dict[str, Factor]) -> dict[str, Factor]:
     """The factors of `PRODUCTS` by name ("c" there is c_{t-1})."""
-    factors = {name: errors.values[name] for name in ("i", "u", "o", "t")}
+    factors = {name: errors.values[name] for name in ("i", "f", "u", "o", "t")}
     return {**factors, "c": errors.values["c_prev"], **slopes}
 
 
@@ -341,20 +342,23 @@ def coefficient_errors(factors: dict[str, Factor], quantity: str, u: float) -> d
     """
     result = {}
     for gate, names in PRODUCTS[quantity].items():
-        parts = [factors[name] for name in names]
-        product = math.prod((p.size for p in parts[1:]), start=parts[0].size)
-        total = gamma(_PRODUCT_UNITS, u) * product
-        for i, part in enumerate(parts):
-            others = [p.size for j, p in enumerate(parts) if j != i]
-            total = total + math.prod(others, start=part.error)
-        result[gate] = total
+        result[gate] = product_error([factors[name] for name in names], u)
     return result
+
+
+def product_error(parts: list[Factor], u: float) -> Array:
+    """Bound |prod v^ - prod v| for factors of known size and error, roundings included."""
+    total = gamma(_PRODUCT_UNITS, u) * math.prod((p.size for p in parts[1:]), start=parts[0].size)
+    for i, part in enumerate(parts):
+        others = [p.size for j, p in enumerate(parts) if j != i]
+        total = total + math.prod(others, start=part.error)
+    return total
 
 
 def evaluation_errors(
     c_size: Array, dz: Array, u: float, c_error: Array | float = 0.0
 ) -> dict[str, Array]:
-    """Bound the error of evaluating f, o, tanh(c) and h anywhere near, by sup norms alone.
+    """Bound the error of evaluating gates and states anywhere near, by sup norms alone.
 
     dz (sets, n) bounds the error of every gate's preactivation; c_size |c_{t-1}|. Unlike
     `step_errors` this holds at every point of a difference's step: Lipschitz constants 1/4 and
@@ -366,7 +370,8 @@ def evaluation_errors(
     cell = cell + gamma(4, u) * (c_size + c_error + 1)
     tanh_c = cell + COMPLEX_UNITS * u
     hidden = sigma * (1 + tanh_c) + tanh_c + gamma(2, u)
-    return {"f": sigma, "o": sigma, "c": cell, "tanh_c": tanh_c, "h": hidden}
+    gates = {"i": sigma, "f": sigma, "u": candidate, "o": sigma}
+    return {**gates, "c": cell, "tanh_c": tanh_c, "h": hidden}
 
 
 def entries(errors: dict[int, Array], U: Array) -> Array:

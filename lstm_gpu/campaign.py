@@ -6,6 +6,7 @@ and the backend.
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ from lstm_gpu.claims import cell_state, jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.claims.injection import Injections
 from lstm_gpu.errors import InputError
+from lstm_gpu.lint import Lint
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.references import ladder, two_steps
 from lstm_gpu.tally import Comparison, Tally
-from lstm_gpu.weights import Case, digest, draw, words_per_set
+from lstm_gpu.weights import Case, WeightSets, digest, draw, words_per_set
 
 Progress = Callable[[int, int], None] | None
 
@@ -27,6 +29,7 @@ Progress = Callable[[int, int], None] | None
 # 1 MiB per array in float64. What makes many passes works on tiles of a block.
 _BLOCK_ENTRIES = 2**17
 _EXACT_WITH = "float64"  # the survey whose job also proves D5 in exact arithmetic
+JACOBIAN_CLAIMS = (cell_state.CLAIM, *jacobians.MUTATED)
 _LADDER_CONTRAST = "off_by_1_percent"  # the wrong formula that the ladder shows beside the right
 
 
@@ -63,21 +66,22 @@ def check_shard(
     Returns
     -------
     dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`),
-    injections (`Injections.to_list`) and, in the shard that holds index 0, the ladder of steps.
+    lint (`Lint.to_dict`), injections (`Injections.to_list`) and, in the shard that holds index 0,
+    the ladder of steps.
     """
     xp = backends.select(backend)
     backends.keep_freed_memory()
-    tally, injections = Tally(), Injections()
+    tally, inputs, injections = Tally(), Lint(), Injections()
     sha256 = None
     size = block_size(case)
     for first, last in _blocks(start, stop, size, progress):
         block = Block(draw(case, seed, first, last, xp))
         sha256 = digest(block.sets, sha256)
         with np.errstate(all="ignore"):  # what is not finite is counted as undecided
-            for comparison in cell_state.trials(block):
+            inputs.begin(block.sets, block.step)
+            for comparison in chain(cell_state.trials(block), jacobians.trials(block)):
                 tally.update(comparison, first)
-            for comparison in jacobians.trials(block):
-                tally.update(comparison, first)
+                inputs.see(comparison)
                 injections.update(comparison, case, seed, first)
     return {
         "case": case.as_dict(),
@@ -87,6 +91,7 @@ def check_shard(
         **backends.describe(xp),
         "weights_digest": sha256.hexdigest() if sha256 else "",
         "records": tally.to_list(),
+        "lint": inputs.to_dict(),
         "injections": injections.to_list(),
         "ladder": step_ladder(case, seed, xp) if start == 0 < stop else [],
     }
@@ -225,21 +230,52 @@ def examine(
         raise InputError(f"`case` is needed to replay {claim}, and is missing.")
     xp = backends.select(backend)
     sets = draw(case, seed, index, index + 1, xp)
+    if claim in gate_maximum.CLAIMS:
+        with np.errstate(all="ignore"):
+            trials = gate_maximum.trials(sets, case, seed, index, directions, xp).comparisons
+        return at_entry(_only([c for c in trials if c.key == key], key), entry) | {"parts": {}}
+    return examine_sets(key, entry, sets)
+
+
+def compare_sets(key: tuple[str, str, str, str], sets: WeightSets) -> Comparison:
+    """One comparison of a claim on Jacobians, on weight sets however they were made.
+
+    Raises
+    ------
+    InputError
+        when there is no such comparison.
+    """
     block = Block(sets)
     with np.errstate(all="ignore"):
-        if claim == cell_state.CLAIM:
-            found = [c for c in cell_state.trials(block) if c.key == key]
-        elif claim in gate_maximum.CLAIMS:
-            trials = gate_maximum.trials(sets, case, seed, index, directions, xp)
-            found = [c for c in trials.comparisons if c.key == key]
-        else:
-            found = list(jacobians.trials(block, only=key))
-        if not found:
-            raise InputError(f"`claim` names no comparison of this version: {'/'.join(key)}.")
-        return {**_at(found[0], entry), "parts": _parts(block, found[0], entry)}
+        if key[0] == cell_state.CLAIM:
+            return _only([c for c in cell_state.trials(block) if c.key == key], key)
+        return _only(list(jacobians.trials(block, only=key)), key)
 
 
-def _at(comparison: Comparison, entry: list[int]) -> dict[str, float]:
+def examine_sets(
+    key: tuple[str, str, str, str], entry: list[int], sets: WeightSets
+) -> dict[str, Any]:
+    """`examine` on one weight set however it was made, for the claims on Jacobians."""
+    comparison = compare_sets(key, sets)
+    found = at_entry(comparison, entry)
+    with np.errstate(all="ignore"):
+        return {**found, "parts": _parts(Block(sets), comparison, entry)}
+
+
+def _only(found: list[Comparison], key: tuple[str, str, str, str]) -> Comparison:
+    if not found:
+        raise InputError(f"`claim` names no comparison of this version: {'/'.join(key)}.")
+    return found[0]
+
+
+def at_entry(comparison: Comparison, entry: list[int]) -> dict[str, float]:
+    """Claimed, measured, bound and error of a block's first weight set at an entry.
+
+    Raises
+    ------
+    InputError
+        when there is no such entry.
+    """
     shape = np.broadcast_shapes(
         *(getattr(comparison, name).shape for name in ("claimed", "measured", "bound"))
     )

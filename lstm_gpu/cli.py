@@ -1,4 +1,4 @@
-"""The command line: replay a counterexample, read verdicts, validate a configuration.
+"""The command line: check formulas, replay and shrink counterexamples, read verdicts.
 
 Exit codes: 0 everything supported, 1 something refuted, 2 wrong usage or input, 3 inconclusive and
 nothing refuted. Modules are imported by the command that needs them, so that --help is quick.
@@ -32,20 +32,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lstm_gpu",
-        description="Puts hand-derived LSTM derivatives on trial. The trial itself is a workflow: "
-        "run `snakemake`, or `make run`.",
+        prog="lstm-gpu",
+        description="Puts hand-derived LSTM derivatives on trial. The trial of the derivation is a "
+        "workflow: run `snakemake`, or `make run`.",
         epilog="exit codes: 0 supported, 1 refuted, 2 wrong usage or input, 3 inconclusive",
     )
     parser.add_argument("--version", action="version", version=f"lstm_gpu {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    _add_check(commands)
+
     replay = commands.add_parser("replay", help="recompute a counterexample from its seed")
     replay.add_argument("file", type=Path, metavar="FILE", help="results/counterexamples/*.json")
+    replay.add_argument(
+        "--formula",
+        type=Path,
+        metavar="FILE",
+        help="the Python file of the formula, for a counterexample of `check`; it is run",
+    )
     replay.add_argument(
         "--backend", default="auto", help="auto, numpy or cupy (default: auto)", metavar="NAME"
     )
     replay.set_defaults(run=_replay)
+
+    shrink = commands.add_parser(
+        "shrink",
+        help="make a counterexample small, with a script that shows it",
+        description="Writes a smaller counterexample beside FILE, with rounder numbers, and a "
+        "NumPy script that shows the error without this package.",
+    )
+    shrink.add_argument("file", type=Path, metavar="FILE", help="a counterexample to a Jacobian")
+    shrink.add_argument("--formula", type=Path, metavar="FILE", help="as in replay")
+    shrink.set_defaults(run=_shrink)
 
     verdicts = commands.add_parser("verdicts", help="print the verdicts of a finished run")
     verdicts.add_argument(
@@ -59,12 +77,77 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_check(commands: Any) -> None:
+    check = commands.add_parser(
+        "check",
+        help="put the formulas of a Python file on trial",
+        description="Runs FILE, and compares each function marked with @claim(QUANTITY) with "
+        "references that do not know the formula. A formula file is a program: check only files "
+        "that you would run.",
+    )
+    check.add_argument("file", type=Path, metavar="FILE", help="a Python file")
+    check.add_argument("--hidden-size", type=int, nargs="+", metavar="N", help="2 3 8 32")
+    check.add_argument("--input-size", type=int, metavar="M", help="about 1.5 N, never N")
+    check.add_argument("--weight-sets", type=int, metavar="K", help="per case: 8")
+    check.add_argument("--dtype", metavar="NAME", help="float64 or float32: float64")
+    check.add_argument("--distribution", nargs="+", metavar="NAME", help="of the weights: all")
+    check.add_argument("--seed", type=int, metavar="S", help="0")
+    check.add_argument("--backend", metavar="NAME", help="auto, numpy or cupy: auto")
+    check.add_argument("--json", type=Path, metavar="OUT", help="write the results here, too")
+    check.add_argument(
+        "--counterexamples",
+        type=Path,
+        default=Path("counterexamples"),
+        metavar="FOLDER",
+        help="where those of refuted formulas go (default: counterexamples)",
+    )
+    check.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from lstm_gpu import checking, files
+    from lstm_gpu.formulas.loading import load
+
+    names = {
+        "hidden_sizes": "hidden_size",
+        "input_size": "input_size",
+        "weight_sets": "weight_sets",
+        "dtype": "dtype",
+        "distributions": "distribution",
+        "seed": "seed",
+        "backend": "backend",
+    }
+    given = {field: getattr(options, name) for field, name in names.items()}
+    plan = checking.Plan(**{field: v for field, v in given.items() if v is not None})
+    results = checking.check_formulas(load(options.file), plan)
+    written = checking.write_counterexamples(results, options.counterexamples)
+    if options.json:
+        files.write_json(options.json, "check of formulas", checking.as_json(results, plan))
+    commands = {
+        key: f"lstm-gpu replay {path} --formula {options.file}" for key, path in written.items()
+    }
+    print(checking.table(results, commands))
+    return checking.exit_code(results)
+
+
 def _replay(options: argparse.Namespace) -> int:
     from lstm_gpu.replay import describe, replay
 
-    outcome = replay(options.file, options.backend)
+    outcome = replay(options.file, options.backend, options.formula)
     print(describe(outcome))
     return {"supported": SUPPORTED, "refuted": REFUTED}.get(outcome.verdict, INCONCLUSIVE)
+
+
+def _shrink(options: argparse.Namespace) -> int:
+    from lstm_gpu.shrink import shrink_file
+
+    small, program, found = shrink_file(options.file, options.formula)
+    n, m = found.sets.h_prev.shape[1], found.sets.x.shape[1]
+    print(
+        f"n = {n}, m = {m}, entry {found.entry}: claimed {found.claimed!r}, measured "
+        f"{found.measured!r}, bound {found.bound:.3g}\n{small}\n{program}"
+    )
+    return REFUTED
 
 
 def _verdicts(options: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ __all__ = [
     "MEMORY_LIMIT",
     "case_table",
     "check_writable",
+    "formula_paths",
     "load",
     "shards",
     "sigmoid_points",
@@ -86,9 +87,28 @@ def validate(config: Any, source: str = "configuration") -> dict[str, Any]:
         raise InputError(_message(broken[0], source))
     if not math.isfinite(config["false_alarm_risk"]):
         raise InputError(f"{source}: `false_alarm_risk` must be finite. Choose 1.0e-6.")
+    formula_paths(config, source)
     _check_jobs(config, source)
     _check_memory(config, source)
     return dict(config)
+
+
+def formula_paths(config: Mapping[str, Any], source: str = "configuration") -> list[Path]:
+    """The files of readers' own formulas; relative ones are in the checkout.
+
+    Raises
+    ------
+    InputError
+        There is no such file.
+    """
+    paths = [SCHEMA.parents[2] / name for name in config.get("formulas", ())]
+    for name, path in zip(config.get("formulas", ()), paths, strict=True):
+        if not path.is_file():
+            raise InputError(
+                f"{source}: `formulas` must name Python files, but there is no `{name}`. Give its "
+                "path from the folder of the Snakefile, or from /."
+            )
+    return paths
 
 
 def check_writable(folder: str | os.PathLike[str]) -> None:
@@ -160,7 +180,8 @@ def _check_jobs(config: Mapping[str, Any], source: str) -> None:
     axes = config["cases"]
     steps = max(len(axes[axis]) for axis in ("distribution", "regime", "input_size"))
     cases = len(axes["hidden_size"]) * len(axes["dtype"]) * steps
-    jobs = cases * (1 + math.ceil(config["weight_sets"] / config["shard_size"]))
+    kinds = 2 if config.get("formulas") else 1
+    jobs = cases * (1 + kinds * math.ceil(config["weight_sets"] / config["shard_size"]))
     if jobs > JOB_LIMIT:
         raise InputError(
             f"{source}: `shard_size` must leave at most {JOB_LIMIT} jobs, got "

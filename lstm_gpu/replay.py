@@ -2,18 +2,63 @@
 
 import math
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lstm_gpu import campaign
+from lstm_gpu import backend as backends
+from lstm_gpu import campaign, explicit
 from lstm_gpu.claims import registry
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
-from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case
+from lstm_gpu.formulas.loading import NAMES, Formula
+from lstm_gpu.tally import Comparison
+from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case, WeightSets, draw
 
 LARGEST_SIZE = 4096  # of n and m: a file is data, and must not make us fill the memory
 LARGEST_DIRECTIONS = 2**24
+_SUFFIX = "Take the file that the run wrote."
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A counterexample file, every field checked.
+
+    content : all of it; key, entry : the comparison and where; case, seed, index, directions : the
+        weight set, None for D5 and where `weights` are given number by number
+    """
+
+    path: str
+    content: dict[str, Any]
+    key: tuple[str, str, str, str]
+    entry: list[int]
+    case: Case | None
+    seed: int
+    index: int
+    directions: int
+    weights: WeightSets | None
+
+    @property
+    def own(self) -> bool:
+        """Whether it is to a reader's own formula, which is not in the file."""
+        return "formula" in self.content
+
+    def sets(self, xp: Any) -> WeightSets:
+        """The weight set, drawn again or as it is written.
+
+        Raises
+        ------
+        InputError
+            where the file has neither.
+        """
+        if self.weights is not None:
+            arrays = {name: xp.asarray(getattr(self.weights, name)) for name in explicit.NAMES}
+            return WeightSets(**arrays)
+        if self.case is None:
+            raise InputError(f"`case` in {self.path} must be a mapping. {_SUFFIX}")
+        return draw(self.case, self.seed, self.index, self.index + 1, xp)
 
 
 class Outcome(NamedTuple):
@@ -30,19 +75,89 @@ class Outcome(NamedTuple):
     same_bits: bool
 
 
-def replay(path: str | os.PathLike[str], backend: str = "auto") -> Outcome:
+def replay(
+    path: str | os.PathLike[str],
+    backend: str = "auto",
+    formula: str | os.PathLike[str] | None = None,
+) -> Outcome:
     """Read a counterexample file and evaluate its comparison again.
+
+    formula : the Python file of the formula, for a counterexample to a reader's own. It is named
+        here because it is run: a counterexample file is data, and never says what to run.
 
     Raises
     ------
     InputError
         in one line, for a file that is missing, damaged, foreign or out of range.
     """
-    content = read_json(Path(path), "counterexample")
-    arguments = _arguments(content, str(path))
-    found = campaign.examine(**arguments, backend=backend)
-    same = all(found[name] == content.get(name) for name in ("claimed", "measured"))
-    return Outcome(content, found, _verdict(found), same)
+    recorded = read(path)
+    xp = backends.select(backend)
+    if recorded.own:
+        found: dict[str, Any] = _examine_own(recorded, formula_of(recorded, formula), xp)
+    elif recorded.weights is not None:
+        found = campaign.examine_sets(recorded.key, recorded.entry, recorded.sets(xp))
+    else:
+        weight_set = recorded.case, recorded.seed, recorded.index, recorded.directions
+        found = campaign.examine(recorded.key, recorded.entry, *weight_set, backend)
+    same = all(found[name] == recorded.content.get(name) for name in ("claimed", "measured"))
+    return Outcome(recorded.content, found, _verdict(found), same)
+
+
+def _examine_own(recorded: Recorded, formula: Formula, xp: Any) -> dict[str, float]:
+    from lstm_gpu.formulas import trial
+
+    reference = recorded.key[3]
+    if recorded.weights is None:
+        assert recorded.case is not None  # as `read` has seen to
+        where = recorded.case, recorded.seed, recorded.index
+        comparison = trial.examine(formula, *where, reference, xp)
+    else:
+        comparison = trial.compare_sets(formula, recorded.sets(xp), reference)
+    return campaign.at_entry(comparison, recorded.entry)
+
+
+def comparing(
+    recorded: Recorded, formula: str | os.PathLike[str] | None
+) -> Callable[[WeightSets], Comparison]:
+    """The file's comparison as a function of the weight set, for the claims on Jacobians.
+
+    Raises
+    ------
+    InputError
+        for a claim on the sphere or on sigma', and without the file of a reader's own formula.
+    """
+    from lstm_gpu.formulas import trial
+    from lstm_gpu.formulas.quantities import QUANTITIES
+
+    if recorded.own and recorded.key[0] in QUANTITIES:
+        own = formula_of(recorded, formula)
+        return lambda sets: trial.compare_sets(own, sets, recorded.key[3])
+    if recorded.own or recorded.key[0] not in campaign.JACOBIAN_CLAIMS:
+        raise InputError(
+            f"`claim` in {recorded.path} must be one on a Jacobian to be shrunk, got "
+            f"{recorded.key[0]}. Replay it as it is."
+        )
+    return lambda sets: campaign.compare_sets(recorded.key, sets)
+
+
+def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formula:
+    """The formula that a counterexample is to, from the Python file that its user names."""
+    from lstm_gpu.formulas.loading import load
+
+    quantity, name, *_ = recorded.key
+    if file is None:
+        raise InputError(
+            f"`{recorded.path}` is a counterexample to a formula of your own, which is not in it. "
+            "Name its Python file: --formula FILE."
+        )
+    stem = Path(file).stem
+    for candidate in load(Path(file)):  # a run of the workflow names it FILE.FUNCTION
+        if candidate.quantity == quantity and name in (candidate.name, f"{stem}.{candidate.name}"):
+            return candidate
+    raise InputError(
+        f"`{file}` has no formula `{name}` that claims to equal {quantity}. Name the file that "
+        "the counterexample was made with."
+    )
 
 
 def _verdict(found: dict[str, Any]) -> str:
@@ -57,52 +172,59 @@ def _number(value: Any) -> float | Fraction:
     return Fraction(value) if isinstance(value, str) else value
 
 
-def _arguments(content: dict[str, Any], path: str) -> dict[str, Any]:
-    """The arguments of `campaign.examine`, each checked: type, then range."""
+def read(path: str | os.PathLike[str]) -> Recorded:
+    """Read a counterexample file, and check each field: type, then range."""
+    content, path = read_json(Path(path), "counterexample"), str(path)
 
     def field(name: str, kind: type, holder: dict[str, Any] = content) -> Any:
         value = holder.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise InputError(
-                f"`{name}` in {path} must be {_KINDS[kind]}, got {value!r:.60}. "
-                "Take the file that the run wrote."
+                f"`{name}` in {path} must be {_KINDS[kind]}, got {value!r:.60}. {_SUFFIX}"
             )
         return value
 
     def whole(name: str, low: int, high: int, holder: dict[str, Any] = content) -> int:
-        value = field(name, int, holder)
+        value: int = field(name, int, holder)
         if not low <= value <= high:
             raise InputError(f"`{name}` in {path} must be from {low} to {high}, got {value}.")
         return value
 
     def choice(name: str, known: tuple[str, ...], holder: dict[str, Any] = content) -> str:
-        value = field(name, str, holder)
+        value: str = field(name, str, holder)
         if value not in known:
             raise InputError(
                 f"`{name}` in {path} must be one of {', '.join(known)}, got {value!r:.60}."
             )
         return value
 
-    claim = choice("claim", tuple(c.id for c in registry.CLAIMS))
-    key = (claim, *(field(name, str) for name in ("reading", "mutant", "reference")))
+    own = "formula" in content
+    claim = choice("claim", NAMES if own else tuple(c.id for c in registry.CLAIMS))
+    key = (claim, field("reading", str), field("mutant", str), field("reference", str))
     entry = field("entry", list)
     if len(entry) > 2 or not all(isinstance(e, int) and e >= 0 for e in entry):
         raise InputError(f"`entry` in {path} must hold up to two indices, got {entry!r:.60}.")
-    arguments: dict[str, Any] = {"key": key, "entry": entry}
-    if content.get("case") is not None:
+    where = Recorded(path, content, key, entry, None, 0, 0, 0, None)
+    if content.get("weights") is not None:
+        dtype = field("dtype", str)
+        return replace(where, weights=explicit.from_lists(content["weights"], dtype, path))
+    if own or content.get("case") is not None:
         case = field("case", dict)
-        arguments["case"] = Case(
-            hidden_size=whole("hidden_size", 1, LARGEST_SIZE, case),
-            input_size=whole("input_size", 1, LARGEST_SIZE, case),
-            dtype=choice("dtype", DTYPES, case),
-            distribution=choice("distribution", DISTRIBUTIONS, case),
-            regime=choice("regime", REGIMES, case),
+        where = replace(
+            where,
+            case=Case(
+                hidden_size=whole("hidden_size", 1, LARGEST_SIZE, case),
+                input_size=whole("input_size", 1, LARGEST_SIZE, case),
+                dtype=choice("dtype", DTYPES, case),
+                distribution=choice("distribution", DISTRIBUTIONS, case),
+                regime=choice("regime", REGIMES, case),
+            ),
+            seed=whole("seed", 0, 2**64 - 1),
+            index=whole("index", 0, 2**64 - 1),
         )
-        arguments["seed"] = whole("seed", 0, 2**64 - 1)
-        arguments["index"] = whole("index", 0, 2**64 - 1)
         if content.get("directions") is not None:
-            arguments["directions"] = whole("directions", 1, LARGEST_DIRECTIONS)
-    return arguments
+            where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
+    return where
 
 
 _KINDS = {int: "a whole number", str: "text", list: "a list", dict: "a mapping"}
@@ -111,13 +233,17 @@ _KINDS = {int: "a whole number", str: "text", list: "a list", dict: "a mapping"}
 def describe(outcome: Outcome) -> str:
     """The replay in words and numbers: both values, the bound and its parts, and the verdict."""
     file, found = outcome.file, outcome.found
-    claim, reading = registry.reading(file["claim"], file["reading"])
-    lines = [
-        f"{claim.number} {claim.id} / {reading.name}: {reading.statement}",
-    ]
+    if "formula" in file:
+        lines = [f"{file['reading']} claims to equal {file['claim']}"]
+    else:
+        claim, reading = registry.reading(file["claim"], file["reading"])
+        lines = [f"{claim.number} {claim.id} / {reading.name}: {reading.statement}"]
     if file.get("mutant"):
         lines.append(f"mutant       {file['mutant']}")
-    if file.get("case"):
+    if file.get("weights"):
+        n, m = len(file["weights"]["h_prev"]), len(file["weights"]["x"])
+        lines.append(f"weight set   written out in the file: n = {n}, m = {m}, {file['dtype']}")
+    elif file.get("case"):
         case = ", ".join(f"{name} {value}" for name, value in file["case"].items())
         lines.append(f"weight set   seed {file['seed']}, index {file['index']}: {case}")
     lines += [

@@ -278,7 +278,7 @@ def test_no_case_at_all_is_inconclusive_and_has_a_row():
     assert total.verdict == "inconclusive"
     assert total.reason == "nothing was compared"
     by_reading = {(c.id, r.name): [] for c in CLAIMS for r in c.readings}
-    table = tables.verdict_rows(by_reading, {})
+    table = tables.verdict_rows([*verdicts.readings()], by_reading, {})
     assert len(table) == len(by_reading)
     assert table[0]["worst_error"] is None
     assert table[0]["smallest_detectable"] == math.inf

@@ -15,10 +15,12 @@ Array = Any
 class Block:
     """Weight sets, their evaluated step, its error bounds and both references.
 
-    Each part is computed when it is first asked for, and kept.
+    Each part is computed when it is first asked for, and kept. `quantities` are those that the
+    central differences can be asked for.
     """
 
     sets: Any
+    quantities: tuple[str, ...] = central.QUANTITIES
 
     @cached_property
     def step(self) -> cell.Step:
@@ -45,7 +47,7 @@ class Block:
 
     @cached_property
     def central(self) -> central.Differences:
-        return central.differences(self.sets, self.step, self.preactivation_error)
+        return central.differences(self.sets, self.step, self.preactivation_error, self.quantities)
 
     @cached_property
     def complex(self) -> complex_step.ComplexStep:

@@ -32,7 +32,7 @@ class Differences:
     """Central differences of one block.
 
     derivatives : quantity -> (sets, n, n), entry [s, k, j] = D_j quantity[k]
-    step : (sets, n), s_j, powers of two
+    step : (sets, n), s_j, powers of two (with x_t for h_{t-1}, n columns become m)
     radius : (sets,), r >= s_j · max |U_g[k, j]|: the change of any preactivation
     noise : quantity -> (sets, n), float64; the bound of entry [k, j] is noise[k] / s_j
     """
@@ -105,8 +105,8 @@ def step_sizes(U: Array, radius: Array) -> Array:
     A zero column, which changes nothing, gets s_j = 1.
     """
     xp = namespace_of(U)
-    sets, gates, n, _ = U.shape
-    largest = maximum(xp.abs(U).reshape(sets, gates * n, n)).astype(xp.float64)
+    sets, gates, n, columns = U.shape
+    largest = maximum(xp.abs(U).reshape(sets, gates * n, columns)).astype(xp.float64)
     ratio = xp.where(largest > 0, radius[:, None] / xp.where(largest > 0, largest, 1), 1.0)
     _, exponent = xp.frexp(ratio)  # ratio = m 2^exponent with 1/2 <= m < 1
     exponent = xp.clip(exponent - 1, LEAST_EXPONENT, MOST_EXPONENT)
@@ -116,9 +116,9 @@ def step_sizes(U: Array, radius: Array) -> Array:
 def _evaluate(sets: Any, base: Step, step: Array, quantities: tuple[str, ...]) -> dict[str, Array]:
     """Evaluate the forward function at z^ ± s_j U e_j and subtract, tile by tile."""
     xp = namespace_of(base.h)
-    size, n = base.h.shape
-    derivatives = {q: xp.empty((size, n, n), base.h.dtype) for q in quantities}
-    for s, k in tiles(size, n, n, xp):
+    size, n, columns = sets.U[:, 0].shape
+    derivatives = {q: xp.empty((size, n, columns), base.h.dtype) for q in quantities}
+    for s, k in tiles(size, n, columns, xp):
         _evaluate_rows(
             sets.U[s, :, k],
             base.z[s, :, k],
@@ -156,9 +156,13 @@ def _evaluate_rows(U: Array, z: Array, c_prev: Array, step: Array, out: dict[str
     write("f", c)
     c *= c_prev[:, :, None]
     added = sigmoid(points(INPUT))
+    write("i", added)
     candidate = points(CANDIDATE)
-    added *= xp.tanh(candidate, out=candidate)
+    xp.tanh(candidate, out=candidate)
+    write("u", candidate)
+    added *= candidate
     c += added
+    write("c", c)
     tanh_c = xp.tanh(c, out=c)
     write("tanh_c", tanh_c)
     o = sigmoid(points(OUTPUT))

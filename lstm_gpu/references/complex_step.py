@@ -15,10 +15,10 @@ from lstm_gpu.backend import namespace_of
 
 Array = Any
 
-_COMPLEX = {"float64": "complex128", "float32": "complex64"}
+COMPLEX = {"float64": "complex128", "float32": "complex64"}
 # s² must vanish against 1 and s · U · sigma' must stay normal: 2^-200 and 2^-60 leave 800 and 60
 # binary orders for the latter. Powers of two, so that multiplying by s is exact.
-_STEP = {"float64": 2.0**-200, "float32": 2.0**-60}
+STEP = {"float64": 2.0**-200, "float32": 2.0**-60}
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ def differentiate(sets: Any, errors: bounds.StepErrors) -> ComplexStep:
     xp = namespace_of(sets.h_prev)
     n = sets.h_prev.shape[-1]
     name = str(np.dtype(sets.h_prev.dtype))
-    s = _STEP[name]
-    h = sets.h_prev[:, None, :] + (1j * s) * xp.eye(n, dtype=_COMPLEX[name])
+    s = STEP[name]
+    h = sets.h_prev[:, None, :] + (1j * s) * xp.eye(n, dtype=COMPLEX[name])
     step = cell.step(sets, h=h)
     derivatives = {
         q: xp.ascontiguousarray(xp.swapaxes(getattr(step, q).imag / s, 1, 2))

@@ -1,7 +1,7 @@
 """For every refuted reading, one weight set and entry that anyone can recompute from the seed."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,14 @@ def content(
 
 
 def write(
-    findings: Mapping[tuple[str, str], list[Finding]], config: Mapping[str, Any], folder: Path
+    findings: Mapping[tuple[str, str], list[Finding]],
+    config: Mapping[str, Any],
+    folder: Path,
+    own: Callable[[tuple[str, str], Finding, Mapping[str, Any]], Any] | None = None,
 ) -> dict[tuple[str, str], tuple[str, Case | None]]:
     """Write the counterexamples into `folder`/counterexamples.
+
+    own : makes the content for a reader's own formula, whose name has a point
 
     Returns
     -------
@@ -88,8 +93,10 @@ def write(
         chosen = choose(of_cases)
         if chosen is not None:
             path = path_of(claim, reading)
-            files.write_json(
-                folder / path, "counterexample", content(claim, reading, chosen, config)
-            )
+            if own and "." in reading:
+                found = own((claim, reading), chosen, config)
+            else:
+                found = content(claim, reading, chosen, config)
+            files.write_json(folder / path, "counterexample", found)
             written[claim, reading] = (path, chosen.case)
     return written

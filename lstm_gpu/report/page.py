@@ -73,6 +73,7 @@ TABLES = (
     "sigmoid.csv",
     "ladder.csv",
     "detection.csv",
+    "formulas.csv",
     "manifest.json",
 )
 
@@ -118,7 +119,8 @@ def context(results: Path) -> dict[str, Any]:
         "summary": findings.summary(verdicts, alignment, expected, injected),
         "alarm": bool(findings.unexpected(verdicts, expected) or injected["defects"]),
         "injected": injected,
-        "claims": _claims(results, verdicts, cases, findings.missed(mutants)),
+        "claims": _claims(results, verdicts, cases, findings.missed(mutants))
+        + _own(results, verdicts, cases),
         "undecided": findings.undecided(cases),
         "survivors": findings.survivors(mutants),
         "missed_places": findings.missed_places(mutants),
@@ -141,7 +143,7 @@ def context(results: Path) -> dict[str, Any]:
 def _claims(
     results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame, missed: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
-    """The verdicts by claim, in the registry's order; a row the registry lacks is left out."""
+    """The verdicts by claim, in the registry's order."""
     detectable = findings.detectable(cases)
     counts = findings.tally_of_cases(cases)
     against = findings.closest_reference(cases)
@@ -170,6 +172,42 @@ def _claims(
             }
         )
     return list(claims.values())
+
+
+def _own(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dict[str, Any]]:
+    """The verdicts on readers' own formulas: one group, in which nothing is expected."""
+    detectable = findings.detectable(cases)
+    counts = findings.tally_of_cases(cases)
+    rows = {(row["claim"], row["reading"]): row for row in verdicts.to_dict("records")}
+    listed = []
+    for formula in style.table(results, "formulas.csv").to_dict("records"):
+        key = (formula["claims_to_equal"], formula["formula"])
+        row = rows[key]
+        said = {name: formula[name] for name in ("likely_cause", "reason")}
+        listed.append(
+            {
+                **row,
+                "latex": "",
+                "expected": "",
+                "rival": False,
+                "ratio": _ratio(row["error_over_bound"]),
+                "against": "",
+                "as_expected": True,
+                "detectable": detectable.get(key, "nothing"),
+                "counts": counts.get(key, "in no case"),
+                "missed": _listed(formula["mutants_missed"]),
+                "figures": (),
+                "example": _example(results, row),
+                **{name: text if isinstance(text, str) else "" for name, text in said.items()},
+            }
+        )
+    title = {"number": "", "title": "Your own formulas"}
+    return [{"claim": title, "rows": listed}] if listed else []
+
+
+def _listed(names: Any) -> list[str]:
+    """Names of a cell, which pandas reads as NaN where it is empty."""
+    return [style.words(name) for name in names.split(", ")] if isinstance(names, str) else []
 
 
 def _ratio(value: float) -> str:

@@ -5,6 +5,7 @@ that is missing, there twice, of another run or damaged is refused here, before 
 written.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,12 +17,13 @@ from lstm_gpu.claims import injection
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.shard import FormulaEvidence, merge_rows, tally_of
 from lstm_gpu.sphere.summary import merge_summaries
 from lstm_gpu.tally import Tally
 from lstm_gpu.weights.case import Case
 
 FORMATS = ("float16", "float32", "float64")
-_KIND = re.compile(rb'"format"\s*:\s*"lstm_gpu (check|align|sigmoid)"')
+_KIND = re.compile(rb'"format"\s*:\s*"lstm_gpu (check|align|sigmoid|formulas)"')
 _PEEK = 4096  # bytes: the header stands first in a file
 
 
@@ -40,6 +42,8 @@ class Evidence:
     searches : per case, the statistics of the sphere search
     surveys : per floating-point format, the survey of the forms of sigma'
     digests : per case, the combined digest of its drawn weights
+    own_tallies : per case, the records of readers' own formulas
+    own : what else is known of each of them
     devices : (backend, device) of every kind of machine that computed, sorted
     counts : how many shards of each kind
     """
@@ -53,6 +57,8 @@ class Evidence:
     searches: dict[Case, dict[str, Any]] = field(default_factory=dict)
     surveys: dict[str, dict[str, Any]] = field(default_factory=dict)
     digests: dict[Case, str] = field(default_factory=dict)
+    own_tallies: dict[Case, Tally] = field(default_factory=dict)
+    own: dict[tuple[str, str], FormulaEvidence] = field(default_factory=dict)
     devices: list[tuple[str, str]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -73,6 +79,7 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
     drawn: dict[Case, list[tuple[int, int, str]]] = {}
     searched: dict[Case, list[tuple[int, dict[str, Any]]]] = {}
     devices: set[tuple[str, str]] = set()
+    own: list[tuple[Case, int, dict[str, Any]]] = []
     for path in sorted(set(map(Path, paths))):
         kind = kind_of(path)
         content = files.read_json(path, kind)
@@ -82,6 +89,13 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
             else:
                 case, start, stop = _identify(evidence, content, path)
                 ranges.setdefault((kind, case), []).append((start, stop, path))
+                devices.add((content["backend"], content["device"]))
+                if kind == "formulas":
+                    _check_formulas(evidence, content, path)
+                    evidence.own_tallies.setdefault(case, Tally()).merge(tally_of(content))
+                    own.append((case, start, {"formulas": content["formulas"]}))
+                    evidence.counts[kind] = evidence.counts.get(kind, 0) + 1
+                    continue
                 tally = _records(content, path)
                 evidence.tallies.setdefault(case, Tally()).merge(tally)
                 if kind == "align":
@@ -91,7 +105,6 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                     evidence.ladders.setdefault(case, []).extend(content["ladder"])
                     injected = injection.Injections.from_list(content["injections"])
                     evidence.injections.setdefault(case, injection.Injections()).merge(injected)
-                devices.add((content["backend"], content["device"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"`{path}` is not a complete shard ({type(error).__name__}: {error}). "
@@ -99,6 +112,8 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
             ) from error
         evidence.counts[kind] = evidence.counts.get(kind, 0) + 1
     wanted = {"check": config["weight_sets"], "align": config["sphere"]["weight_sets"]}
+    if config.get("formulas"):
+        wanted["formulas"] = config["weight_sets"]
     for kind, sets in wanted.items():
         for case in evidence.cases:
             _check_ranges(kind, case, ranges.get((kind, case), []), sets)
@@ -109,6 +124,8 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
         evidence.digests[case] = files.digest(sorted(drawn[case]))
         in_order = sorted(searched[case], key=lambda part: part[0])
         evidence.searches[case] = merge_summaries([summary for _, summary in in_order])
+    own.sort(key=lambda part: (evidence.cases.index(part[0]), part[1]))
+    evidence.own = merge_rows(content for _, _, content in own)
     evidence.devices = sorted(devices)
     return evidence
 
@@ -117,7 +134,7 @@ _REMEDY = "Run the workflow again: it makes what is missing."
 
 
 def kind_of(path: Path) -> str:
-    """What a shard file says that it is: "check", "align" or "sigmoid"."""
+    """What a shard file says that it is: "check", "align", "sigmoid" or "formulas"."""
     try:
         with path.open("rb") as file:
             found = _KIND.search(file.read(_PEEK))
@@ -127,7 +144,7 @@ def kind_of(path: Path) -> str:
         raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
     if found is None:
         files.read_json(path, "check")  # says what is wrong with it
-        raise InputError(f"`{path}` must be a shard: a check, align or sigmoid file.")
+        raise InputError(f"`{path}` must be a shard: a check, align, sigmoid or formulas file.")
     return found[1].decode()
 
 
@@ -151,6 +168,18 @@ def _identify(evidence: Evidence, content: dict[str, Any], path: Path) -> tuple[
             "Delete it, or use the configuration it was made with."
         )
     return case, content["start"], content["stop"]
+
+
+def _check_formulas(evidence: Evidence, content: dict[str, Any], path: Path) -> None:
+    """Refuse a shard of formulas that the configuration does not have, or not in this version."""
+    paths = configuration.formula_paths(evidence.config)
+    wanted = {hashlib.sha256(file.read_bytes()).hexdigest() for file in paths}
+    found = {row["sha256"] for row in content["formulas"]}
+    if found != wanted:
+        raise InputError(
+            f"`{path}` tried other formulas, or another version of their file, than `formulas` "
+            "has now. Delete it and run the workflow again."
+        )
 
 
 def _add_survey(evidence: Evidence, content: dict[str, Any], path: Path) -> None:

@@ -13,9 +13,9 @@ import pandas as pd
 
 from lstm_gpu import campaign, files, mutants
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
-from lstm_gpu.claims.registry import CLAIMS
+from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
 from lstm_gpu.claims.sigmoid_events import EVENTS
-from lstm_gpu.report import counterexamples, detection, manifest, verdicts
+from lstm_gpu.report import counterexamples, detection, manifest, own, verdicts
 from lstm_gpu.report.publish import staged
 from lstm_gpu.report.shards import FORMATS, Evidence, collect
 from lstm_gpu.report.verdicts import CASE_COLUMNS, VERDICT_COLUMNS, Finding
@@ -76,6 +76,7 @@ SHOWN = (
 )  # the reading whose worst weight set is drawn entry by entry
 
 Rows = list[dict[str, Any]]
+Readings = list[tuple[Claim, Reading]]
 ByReading = dict[tuple[str, str], list[Finding]]
 
 
@@ -87,9 +88,9 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
     shards : files of kind check, align and sigmoid; their order does not matter
     config : the validated configuration
     results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `mutation_score.csv`,
-        `alignment.csv`, `sigmoid.csv`, `ladder.csv`, `detection.csv`, `counterexamples/`,
-        `manifest.json`, and what the figures need besides: `best_cosine.csv`,
-        `sigmoid_curve.csv`, `worst_entry.json`
+        `alignment.csv`, `sigmoid.csv`, `ladder.csv`, `formulas.csv`, `detection.csv`,
+        `counterexamples/`, `manifest.json`, and what the figures need besides:
+        `best_cosine.csv`, `sigmoid_curve.csv`, `worst_entry.json`
 
     Raises
     ------
@@ -98,20 +99,24 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         `results` cannot be written. Then nothing is written.
     """
     evidence = collect(shards, config)
-    in_cases = verdicts.in_cases(evidence)
+    in_cases = [
+        (case, found | own.in_case(evidence, case) if case else found)
+        for case, found in verdicts.in_cases(evidence)
+    ]
+    readings = [*verdicts.readings(), *own.readings(evidence)]
     by_reading: ByReading = {
         (claim.id, reading.name): [
             found[claim.id, reading.name]
             for _, found in in_cases
             if (claim.id, reading.name) in found
         ]
-        for claim, reading in verdicts.readings()
+        for claim, reading in readings
     }
     with staged(Path(results)) as folder:
-        written = counterexamples.write(by_reading, config, folder)
+        written = counterexamples.write(by_reading, config, folder, own.counterexample)
         paths = {key: path for key, (path, _) in written.items()}
-        _write(folder / "verdicts.csv", VERDICT_COLUMNS, verdict_rows(by_reading, paths))
-        _write(folder / "cases.csv", CASES_COLUMNS, case_rows(in_cases, config, written))
+        _write(folder / "verdicts.csv", VERDICT_COLUMNS, verdict_rows(readings, by_reading, paths))
+        _write(folder / "cases.csv", CASES_COLUMNS, case_rows(readings, in_cases, config, written))
         tried = mutant_rows(evidence)
         _write(folder / "mutants.csv", MUTANT_COLUMNS, tried)
         _write(folder / "mutation_score.csv", SCORE_COLUMNS, score_rows(tried))
@@ -119,6 +124,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         _write(folder / "alignment.csv", tuple(rows[0]), rows)
         rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
         _write(folder / "sigmoid.csv", SIGMOID_COLUMNS, rows)
+        _write(folder / "formulas.csv", own.COLUMNS, own.rows(evidence, by_reading))
         _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
         _write(folder / "detection.csv", detection.COLUMNS, detection.rows(evidence))
         _write(folder / "best_cosine.csv", COSINE_COLUMNS, cosine_rows(evidence))
@@ -128,17 +134,20 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         files.write_json(folder / "manifest.json", "manifest", manifest.content(evidence))
 
 
-def verdict_rows(by_reading: ByReading, paths: Mapping[tuple[str, str], str]) -> Rows:
+def verdict_rows(
+    readings: Readings, by_reading: ByReading, paths: Mapping[tuple[str, str], str]
+) -> Rows:
     """One row per claim and reading, also where nothing was compared."""
     return [
         verdicts.over_cases(by_reading[claim.id, reading.name]).columns(
             claim, reading, paths.get((claim.id, reading.name), "")
         )
-        for claim, reading in verdicts.readings()
+        for claim, reading in readings
     ]
 
 
 def case_rows(
+    readings: Readings,
     in_cases: list[tuple[Case | None, dict[tuple[str, str], Finding]]],
     config: Mapping[str, Any],
     written: Mapping[tuple[str, str], tuple[str, Case | None]],
@@ -150,7 +159,7 @@ def case_rows(
     rows = []
     for case, found in in_cases:
         settings = {**case.as_dict(), "seed": config["seed"]} if case else {}
-        for claim, reading in verdicts.readings():
+        for claim, reading in readings:
             finding = found.get((claim.id, reading.name))
             if finding is None:
                 continue

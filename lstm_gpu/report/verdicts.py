@@ -8,12 +8,14 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
-from lstm_gpu.report.shards import Evidence
 from lstm_gpu.tally import Record, Tally
 from lstm_gpu.weights.case import Case
+
+if TYPE_CHECKING:
+    from lstm_gpu.report.shards import Evidence
 
 REFUTED, SUPPORTED, INCONCLUSIVE = "refuted", "supported", "inconclusive"
 CAUGHT, MISSED, EQUIVALENT = "yes", "no", "equivalent here"
@@ -160,7 +162,7 @@ def in_tally(tally: Tally, case: Case | None = None) -> dict[tuple[str, str], Fi
     return findings
 
 
-def in_cases(evidence: Evidence) -> list[tuple[Case | None, dict[tuple[str, str], Finding]]]:
+def in_cases(evidence: "Evidence") -> list[tuple[Case | None, dict[tuple[str, str], Finding]]]:
     """The findings case by case in the configuration's order, those of the proofs last."""
     rows: list[tuple[Case | None, dict[tuple[str, str], Finding]]] = [
         (case, in_tally(evidence.tallies[case], case)) for case in evidence.cases

@@ -6,6 +6,10 @@ rule aggregate:
         check=shard_paths("check", config["weight_sets"]),
         align=shard_paths("align", config["sphere"]["weight_sets"]),
         sigmoid=expand("results/shards/sigmoid/{dtype}.json", dtype=DTYPES),
+        formulas=(
+            shard_paths("formulas", config["weight_sets"]) if formula_files else []
+        ),
+        files=formula_files,
         sources=CORE + TABULATING,
     output:  # update: when the job fails, the tables of an earlier run stay
         verdicts=report(
@@ -49,6 +53,12 @@ rule aggregate:
             caption="../report/detection.rst",
             category="2. What the checks catch",
             labels={"table": "detection", "rows": "reading, hidden size and factor"},
+        ),
+        formulas=report(
+            update("results/formulas.csv"),
+            caption="../report/formulas.rst",
+            category="1. Verdicts",
+            labels={"table": "formulas", "rows": "formula of your own"},
         ),
         ladder=update("results/ladder.csv"),
         best_cosine=update("results/best_cosine.csv"),

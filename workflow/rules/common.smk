@@ -7,6 +7,10 @@ try:
         )  # each file alone, so that a missing key is not filled in silently
     configuration.validate(config, source="the configuration")
     configuration.check_writable("results")
+    formula_files = [str(path) for path in configuration.formula_paths(config)]
+    load_all(
+        formula_files
+    )  # runs them once: a mistake in one ends here, and not in every job
     device = backend.describe(backend.select(config["backend"]))["backend"]
 except InputError as error:
     logger.error(f"error: {error}")
@@ -43,6 +47,7 @@ TABLES = [
         "sigmoid.csv",
         "ladder.csv",
         "detection.csv",
+        "formulas.csv",
         "best_cosine.csv",
         "sigmoid_curve.csv",
         "worst_entry.json",
@@ -76,19 +81,24 @@ def sources(*names):
 # The array code, and nothing that only reads its results.
 SURFACE = sources(
     "report/**/*",
+    "checking.py",
     "cli.py",
+    "explicit.py",
     "__main__.py",
     "configuration.py",
     "job.py",
     "progress.py",
     "replay.py",
+    "shrink.py",
 )
 CORE = sorted(set(sources("**/*")) - set(SURFACE))
 
 # What draws: of the report, the tables depend on the rest.
 DRAWING = sources("report/figures.py", "report/figures/**/*", "report/style.py")
 TABULATING = sorted(
-    set(sources("report/*.py")) - set(DRAWING) - set(sources("report/page*"))
+    set(sources("report/*.py", "checking.py"))
+    - set(DRAWING)
+    - set(sources("report/page*"))
 )
 
 # One device for each job that uses one: the profile says how many there are.

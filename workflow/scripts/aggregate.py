@@ -7,7 +7,8 @@ from lstm_gpu.job import job
 with job(snakemake):
     from lstm_gpu.report import tables
 
-    shards = [*snakemake.input.check, *snakemake.input.align, *snakemake.input.sigmoid]
+    kinds = ("check", "align", "sigmoid", "formulas")
+    shards = [shard for kind in kinds for shard in snakemake.input[kind]]
     tables.aggregate(
         [Path(shard) for shard in shards],
         config=snakemake.params.config,

@@ -1,0 +1,1 @@
+"""Your own formulas on trial: mark them, load them, evaluate them, compare them."""

@@ -1,0 +1,140 @@
+"""Which known slip a wrong formula is: its values against those of the catalogue.
+
+A formula *is* a slip when it agrees with it to rounding at every entry of every weight set tried:
+nothing is chosen, so a compound of two slips, or one that the catalogue lacks, matches none. The
+score, 1 - ‖formula - slip‖/‖formula - truth‖, is the share of the error that the slip explains,
+averaged over the wrong weight sets; it ranks the candidates and names none.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from lstm_gpu import bounds
+from lstm_gpu.backend import namespace_of
+from lstm_gpu.formulas.quantities import FREE_ROUNDINGS
+
+Array = Any
+
+
+@dataclass
+class Suspect:
+    """One slip: whether it fits everywhere so far, and the sum of its scores."""
+
+    fits: bool = True
+    scores: float = 0.0
+
+
+@dataclass
+class Scaling:
+    """The constants a with claimed = a · truth to rounding, at every entry so far.
+
+    low, high : each entry whose truth is above rounding allows an interval; this is what all of
+        them allow (none when low > high)
+    least : |a| must be as large, for the entries whose truth is lost in rounding
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    least: float = 0.0
+
+    def update(self, claimed: Array, truth: Array, near: Array) -> None:
+        """Add entries, 1-dimensional arrays: |claimed - a truth| <= near at each."""
+        xp = namespace_of(claimed)
+        size = xp.abs(truth)
+        known = size > near
+        divisor = xp.where(known, truth, 1)
+        quotient, reach = claimed / divisor, near / xp.abs(divisor)
+        reach = reach + 4 * bounds.unit_roundoff(claimed.dtype) * (xp.abs(quotient) + reach)
+        lost = xp.where(known, 0, xp.abs(claimed) / near - 1)
+        self.merge(
+            Scaling(
+                float(xp.where(known, quotient - reach, -xp.inf).max()),
+                float(xp.where(known, quotient + reach, xp.inf).min()),
+                float(lost.max()),
+            )
+        )
+
+    def merge(self, other: "Scaling") -> None:
+        self.low, self.high = max(self.low, other.low), min(self.high, other.high)
+        self.least = max(self.least, other.least)
+
+    @property
+    def factor(self) -> float | None:
+        """The constant, None if there is none."""
+        largest = max(abs(self.low), abs(self.high))
+        if not self.low <= self.high or self.least > largest or math.isinf(largest):
+            return None
+        return (self.low + self.high) / 2
+
+
+@dataclass
+class Suspects:
+    """Every slip of a catalogue against one formula, block after block."""
+
+    suspects: dict[str, Suspect] = field(default_factory=dict)
+    scaling: Scaling = field(default_factory=Scaling)
+    wrong_sets: int = 0
+
+    def update(
+        self, claimed: Array, truth: Array, rounding: Array, slips: Iterable[tuple[str, Array]]
+    ) -> None:
+        """Add a block: arrays (sets, n, k).
+
+        rounding bounds the gap of two right evaluations; that of a formula with other sizes is
+        also relative to those, by as many roundings.
+        """
+        xp = namespace_of(claimed)
+        relative = bounds.gamma(FREE_ROUNDINGS, bounds.unit_roundoff(claimed.dtype))
+        finite = xp.isfinite(claimed).all(axis=(1, 2))
+        wrong = (xp.abs(claimed - truth) > rounding).any(axis=(1, 2)) & finite
+        self.wrong_sets += int(wrong.sum())
+        error = _norm(claimed - truth)
+        for name, slip in slips:
+            suspect = self.suspects.setdefault(name, Suspect())
+            near = rounding + relative * (xp.abs(claimed) + xp.abs(slip))
+            agree = (xp.abs(claimed - slip) <= near).all(axis=(1, 2))
+            suspect.fits &= bool((agree | ~finite).all())
+            score = xp.maximum(1 - _norm(claimed - slip) / error, 0.0)
+            suspect.scores += float(xp.where(wrong & xp.isfinite(score), score, 0.0).sum())
+        near = rounding + relative * xp.abs(claimed)
+        if bool(finite.any()):
+            self.scaling.update(*(a[finite].reshape(-1) for a in (claimed, truth, near)))
+
+    def merge(self, other: "Suspects") -> None:
+        """Add what another part of the weight sets showed."""
+        self.wrong_sets += other.wrong_sets
+        self.scaling.merge(other.scaling)
+        for name, theirs in other.suspects.items():
+            ours = self.suspects.setdefault(name, Suspect())
+            ours.fits &= theirs.fits
+            ours.scores += theirs.scores
+
+    def ranking(self) -> list[tuple[str, float]]:
+        """Slips by the share of the error that they explain, best first."""
+        scores = {n: s.scores / max(self.wrong_sets, 1) for n, s in self.suspects.items()}
+        return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
+
+    @property
+    def matches(self) -> list[str]:
+        """The slips that agree with the formula everywhere; more than one if nothing tells them."""
+        return [name for name, s in self.suspects.items() if s.fits] if self.wrong_sets else []
+
+    def describe(self) -> str:
+        """The likely cause in words: "column_scaling_in_f: 1.00; next, U_f_transposed: 0.04"."""
+        if not self.wrong_sets:
+            return ""
+        ranking, matches = self.ranking(), self.matches
+        rest = [pair for pair in ranking if pair[0] not in matches]
+        next_best = "; next, {}: {:.2f}".format(*rest[0]) if rest else ""
+        if matches:
+            return f"{' or '.join(matches)}: {dict(ranking)[matches[0]]:.2f}{next_best}"
+        if self.scaling.factor is not None:
+            return f"the whole multiplied by {self.scaling.factor:.6g}{next_best}"
+        return "no match" + ("; nearest, {}: {:.2f}".format(*rest[0]) if rest else "")
+
+
+def _norm(matrices: Array) -> Array:
+    xp = namespace_of(matrices)
+    return xp.sqrt((matrices * matrices).sum(axis=(1, 2)))

@@ -1,0 +1,82 @@
+"""Evaluate a reader's formula, and say what is wrong with it besides its mathematics."""
+
+from dataclasses import FrozenInstanceError
+from typing import Any
+
+import numpy as np
+
+from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.loading import Formula, blame
+from lstm_gpu.formulas.view import StepView, changed, copy
+
+Array = Any
+
+
+def evaluate(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
+    """Evaluate the formula twice on arrays of its own, and check what it returns.
+
+    Parameters
+    ----------
+    shape : that the result must have, weight sets first
+
+    Raises
+    ------
+    InputError
+        The formula raises, returns something else than an array of this shape and of the case's
+        dtype, writes into its inputs, or gives other values the second time.
+    """
+    first = _once(formula, shown, shape)
+    second = _once(formula, shown, shape)
+    if not bool(shown.xp.array_equal(first, second, equal_nan=True)):
+        raise InputError(
+            f"`{formula.name}` must depend on its argument alone, but two evaluations of the same "
+            "step differ. Take out what is random, or what it remembers."
+        )
+    return first
+
+
+def _once(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
+    name, own = formula.name, copy(shown)
+    code = getattr(formula.function, "__code__", None)
+    try:
+        with np.errstate(all="ignore"):
+            result = formula.function(own)
+    except FrozenInstanceError as error:  # step.h *= 2 writes into the array, then assigns it
+        raise InputError(
+            f"`{name}` must not assign to step ({error}). Use names of its own."
+        ) from error
+    except (Exception, SystemExit) as error:
+        where = formula.file or (code.co_filename if code else "")
+        raise InputError(f"`{name}` raises {blame(error, where)}. Mend it.") from error
+    if written := changed(own, shown):
+        raise InputError(
+            f"`{name}` must leave its inputs as they are, but writes into step.{written[0]}. "
+            "Work on a copy: array.copy()."
+        )
+    dtype = shown.h.dtype
+    if not isinstance(result, type(shown.h)):
+        raise InputError(
+            f"`{name}` must return an array {shape} of {dtype}, got {type(result).__name__}. "
+            "Return the Jacobians of all weight sets at once."
+        )
+    if result.shape != shape:
+        raise InputError(
+            f"`{name}` must return an array {shape}: weight sets, rows, columns; got "
+            f"{result.shape}. {_remedy(result.shape, shape)}"
+        )
+    if result.dtype != dtype:
+        raise InputError(
+            f"`{name}` must return {dtype}, as its inputs are; got {result.dtype}. Give constants "
+            "the dtype of the inputs, as in step.xp.eye(n, dtype=step.h.dtype)."
+        )
+    return result
+
+
+def _remedy(got: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    if got == shape[1:]:
+        return "Keep the first axis: step.h[:, :, None] * step.U.f scales the rows of each set."
+    if got == shape[:2]:
+        return "A diagonal matrix is vector[:, :, None] * step.xp.eye(n, dtype=step.h.dtype)."
+    if got == (shape[0], shape[2], shape[1]):
+        return "Transpose it: entry [s, k, j] is ∂(quantity k)/∂(state j)."
+    return "Check the broadcasting: a vector (sets, n) scales rows as vector[:, :, None]."

@@ -1,0 +1,144 @@
+"""Formulas from a Python file: functions marked with the quantity that they claim to equal.
+
+A formula file is a program: loading it runs it. Nothing in this package loads one that its user
+has not named on the command line, in the configuration or in a call.
+"""
+
+import difflib
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from lstm_gpu.errors import InputError
+
+Function = TypeVar("Function", bound=Callable[[Any], Any])
+
+ARGMAX = "forget_gate_argmax"
+NAMES = (
+    "hidden_jacobian",
+    "tanh_cell_jacobian",
+    "cell_jacobian",
+    "input_gate_jacobian",
+    "forget_gate_jacobian",
+    "output_gate_jacobian",
+    "candidate_jacobian",
+    "hidden_by_cell_jacobian",
+    "cell_by_cell_jacobian",
+    "hidden_by_input_jacobian",
+    ARGMAX,
+)
+_MARK = "__claims_to_equal__"
+
+
+class Formula(NamedTuple):
+    """A function that claims to equal a quantity.
+
+    file : where it was read from, "" for one given in a call; sha256 : of that file
+    """
+
+    name: str
+    quantity: str
+    function: Callable[[Any], Any]
+    file: str = ""
+    sha256: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.quantity, self.name
+
+
+def claim(quantity: str) -> Callable[[Function], Function]:
+    """Mark a function as a formula that claims to equal a quantity; see `NAMES`.
+
+    The function takes a `StepView` and returns an array (sets, n, n), for
+    `hidden_by_input_jacobian` (sets, n, m). Several marks claim several quantities.
+
+    Raises
+    ------
+    InputError
+        for an unknown quantity.
+    """
+    known(quantity)
+
+    def mark(function: Function) -> Function:
+        setattr(function, _MARK, (quantity, *getattr(function, _MARK, ())))
+        return function
+
+    return mark
+
+
+def marks(function: Any) -> tuple[str, ...]:
+    """The quantities that a function is marked with."""
+    found: tuple[str, ...] = getattr(function, _MARK, ())
+    return found
+
+
+def known(quantity: Any) -> str:
+    """The quantity, if there is one of that name; else InputError with the nearest."""
+    if quantity in NAMES:
+        return str(quantity)
+    close = difflib.get_close_matches(str(quantity), NAMES, n=1, cutoff=0.5)
+    remedy = f"Did you mean `{close[0]}`?" if close else "Choose one of them."
+    raise InputError(
+        f"`quantity` must be one of {', '.join(NAMES)}; got {quantity!r:.60}. {remedy}"
+    )
+
+
+def load(path: str | Path) -> list[Formula]:
+    """Run a file and return the formulas that it marks, in the order of their definition.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read or run, or marks nothing.
+    """
+    path = Path(path)
+    try:
+        code = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"the formula file `{path}` cannot be read: {error.strerror}. Check the name."
+        ) from error
+    sha256 = hashlib.sha256(code).hexdigest()
+    name = f"lstm_gpu_formulas_{sha256[:16]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"the formula file `{path}` must be a Python file: its name ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # as dataclasses and pickles in the file expect
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        exec(compile(code, str(path), "exec"), module.__dict__)
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(
+            f"the formula file `{path}` cannot be run: {blame(error, path)}. Mend it."
+        ) from error
+    finally:
+        sys.path.pop(0)
+    formulas = [
+        Formula(function.__name__, quantity, function, str(path), sha256)
+        for function in module.__dict__.values()
+        if callable(function)
+        for quantity in marks(function)
+    ]
+    if not formulas:
+        raise InputError(
+            f"the formula file `{path}` must mark a function with @claim(quantity), got none. "
+            'Write `from lstm_gpu import claim` and `@claim("hidden_jacobian")` above it.'
+        )
+    return formulas
+
+
+def blame(error: BaseException, path: str | Path) -> str:
+    """An exception in one line, with the last line of the file that it passed through."""
+    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    if isinstance(error, SyntaxError):
+        return text
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
+    return f"{text} (line {frames[-1].lineno})" if frames else text

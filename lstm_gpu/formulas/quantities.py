@@ -1,0 +1,253 @@
+"""The quantities that a formula can claim to equal, each with its references and bounds.
+
+A quantity is one of the Jacobians of a step. Its material for a block of weight sets: what the
+references measured, how far a right formula may be from that, and the wrong formulas that people
+write for it.
+
+What a right formula may be off by
+----------------------------------
+How a reader evaluates a formula is not known, so its rounding cannot be traced. It is allowed
+what the derivation's own formula needs (`bounds.formula_factors`) and besides `FREE_ROUNDINGS`
+roundings of numbers as large as the sum of the paths' absolute values with every slope replaced
+by 1: enough for sigma' = sigma - sigma², which cancels where the gate saturates.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lstm_gpu import bounds, derivatives
+from lstm_gpu.backend import namespace_of
+from lstm_gpu.claims.block import REFERENCES, Block
+from lstm_gpu.derivatives import sigmoid_derivative, tanh_derivative
+from lstm_gpu.formulas.view import StepView, view
+from lstm_gpu.mutants import JACOBIAN_MUTANTS, Subject
+from lstm_gpu.references import by_cell
+from lstm_gpu.weights import Case, WeightSets, draw
+
+Array = Any
+
+FREE_ROUNDINGS = 64
+
+
+class Quantity(NamedTuple):
+    """A Jacobian: its name, what it is, the rows' name in `bounds.PRODUCTS`, the columns' state."""
+
+    name: str
+    symbol: str
+    of: str
+    by: str
+
+
+QUANTITIES = {
+    quantity.name: quantity
+    for quantity in (
+        Quantity("hidden_jacobian", "∂h_t/∂h_{t-1}", "h", "h"),
+        Quantity("tanh_cell_jacobian", "∂tanh(c_t)/∂h_{t-1}", "tanh_c", "h"),
+        Quantity("cell_jacobian", "∂c_t/∂h_{t-1}", "c", "h"),
+        Quantity("input_gate_jacobian", "∂i_t/∂h_{t-1}", "i", "h"),
+        Quantity("forget_gate_jacobian", "∂f_t/∂h_{t-1}", "f", "h"),
+        Quantity("output_gate_jacobian", "∂o_t/∂h_{t-1}", "o", "h"),
+        Quantity("candidate_jacobian", "∂u_t/∂h_{t-1}", "u", "h"),
+        Quantity("hidden_by_cell_jacobian", "∂h_t/∂c_{t-1}", "h", "c"),
+        Quantity("cell_by_cell_jacobian", "∂c_t/∂c_{t-1}", "c", "c"),
+        Quantity("hidden_by_input_jacobian", "∂h_t/∂x_t", "h", "x"),
+    )
+}
+
+
+# Values with which D4 is the Jacobian of another quantity: sigma' and tanh' of a constant 1 are 0.
+_PATHS_OFF: dict[str, dict[str, float]] = {
+    "tanh_c": {"o": 1},
+    "c": {"o": 1, "tanh_c": 0},
+    "i": {"o": 1, "tanh_c": 0, "c_prev": 0, "u": 1},
+    "f": {"o": 1, "tanh_c": 0, "c_prev": 1, "u": 0, "i": 0},
+    "u": {"o": 1, "tanh_c": 0, "c_prev": 0, "i": 1},
+    "o": {"tanh_c": 1},
+}
+
+
+class Measured(NamedTuple):
+    """A reference's Jacobian, and the bound on its gap to a right formula; (sets, n, k)."""
+
+    value: Array
+    bound: Array
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the trial of a formula for one quantity needs of a block of weight sets."""
+
+    quantity: Quantity
+    sets: WeightSets
+
+    @cached_property
+    def block(self) -> Block:
+        """The block differentiated by the quantity's columns.
+
+        z = W x + U h is the same when (W, x) and (U, h) change places, so the Jacobian by x_t is
+        the one by h_{t-1} of the exchanged weight sets.
+        """
+        sets = self.sets
+        if self.quantity.by == "x":
+            sets = replace(sets, W=sets.U, U=sets.W, x=sets.h_prev, h_prev=sets.x)
+        return Block(sets, (self.quantity.of,))
+
+    @cached_property
+    def view(self) -> StepView:
+        return view(self.sets, self.block.step)
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int]:
+        """Of the Jacobian: (sets, n, n), or (sets, n, m) by the input."""
+        shape: tuple[int, int, int] = self.block.sets.U[:, 0].shape
+        return shape
+
+    @property
+    def subject(self) -> Subject:
+        """What a wrong formula sees, with every path off that the quantity does not have.
+
+        D4 holds all these Jacobians: with o = 1 and tanh(c_t) = 0 it is that of c_t, and so on.
+        """
+        block, of = self.block, self.quantity.of
+        constants = _PATHS_OFF.get(of, {})
+        arrays = {name: 0 * block.step.h + value for name, value in constants.items()}
+        c_prev = arrays.pop("c_prev", block.sets.c_prev)
+        return Subject(replace(block.sets, c_prev=c_prev), replace(block.step, **arrays), {})
+
+    @cached_property
+    def truth(self) -> Array:
+        """The derivation's formula."""
+        if self.quantity.by == "c":
+            return by_cell.diagonal(_DIAGONALS[self.quantity.of](self.block), self.sets.U.dtype)
+        s = self.subject
+        return derivatives.hidden_jacobian(s.step, s.sets.U, s.sets.c_prev)
+
+    @cached_property
+    def allowance(self) -> dict[int, Array] | Array:
+        """What a right formula's coefficients may be off by: per gate, or of the diagonal."""
+        block, of = self.block, self.quantity.of
+        u, factors = block.errors.u, block.formula_factors
+        free = bounds.gamma(FREE_ROUNDINGS, u)
+
+        def unsigned(names: tuple[str, ...]) -> Array:
+            sizes = (factors[name].size for name in names if not name.endswith("'"))
+            return math.prod(sizes, start=0 * block.errors.values["h"].size + 1)
+
+        if self.quantity.by == "c":
+            names = by_cell.FACTORS[of]
+            return by_cell.diagonal_error(factors, of, u) + free * unsigned(names)
+        errors = block.formula_errors(of)
+        products = bounds.PRODUCTS[of]
+        return {gate: error + free * unsigned(products[gate]) for gate, error in errors.items()}
+
+    @cached_property
+    def rounding(self) -> Array:
+        """Bound on the gap between two right evaluations of the same formula, (sets, n, k)."""
+        if isinstance(self.allowance, dict):
+            return 2 * bounds.entries(self.allowance, self.block.sets.U)
+        tiny = float(np.finfo(self.sets.U.dtype).tiny)  # beside the diagonal, where all is zero
+        return 2 * by_cell.diagonal(self.allowance * bounds.SLACK, self.sets.U.dtype) + tiny
+
+    @cached_property
+    def references(self) -> dict[str, Measured]:
+        """Each reference's Jacobian and bound."""
+        return dict(self._measure())
+
+    def _measure(self) -> Iterator[tuple[str, Measured]]:
+        block, of = self.block, self.quantity.of
+        if isinstance(self.allowance, dict):
+            central = block.central.bound(of, sum(self.allowance.values()))
+            whole = {"central": central, "complex_step": block.complex.bound(of, self.allowance)}
+            for name in REFERENCES:
+                yield name, Measured(block.measured(name, of), whole[name])
+            return
+        z, sets = block.step.z, self.sets
+        own = self.rounding / 2
+        found = by_cell.by_central_differences(sets, z, block.preactivation_error, of)
+        yield "central", Measured(found.derivative, found.bound + own)
+        found = by_cell.by_complex_step(sets, z, block.errors, of)
+        yield "complex_step", Measured(found.derivative, found.bound + own)
+
+    def mutants(self) -> Iterator[tuple[str, Array]]:
+        """The catalogue's wrong formulas that are wrong for this quantity: name and value."""
+        wrong = slips_of(self.quantity.name)
+        for name, value in self._catalogue():
+            if name in wrong:
+                yield name, value
+
+    def _catalogue(self) -> Iterator[tuple[str, Array]]:
+        if self.quantity.by == "c":
+            s = Subject(self.sets, self.block.step, {})
+            for name, diagonal in BY_CELL_MUTANTS[self.quantity.of].items():
+                yield name, by_cell.diagonal(diagonal(s), self.sets.U.dtype)
+            return
+        absent = set() if self.quantity.name == "hidden_jacobian" else {"time index"}
+        if self.quantity.by == "x":
+            # Of n × m matrices there is no transpose to take, and c_{t-1} has no path to x_t.
+            absent |= {"matrix orientation", "extra path"}
+        for mutant in JACOBIAN_MUTANTS:
+            if mutant.claim == "hidden_jacobian" and mutant.family not in absent:
+                wrong = mutant.formula(self.subject)
+                if wrong is not None:  # W for U where m is not n
+                    yield mutant.name, wrong
+
+
+@functools.cache
+def slips_of(quantity: str) -> frozenset[str]:
+    """The names of the catalogue's formulas that are wrong for a quantity.
+
+    Those that differ from the truth on a weight set that hides nothing (a slip in the o path does
+    not touch the forget gate).
+    """
+    material = Material(QUANTITIES[quantity], draw(_TELLING, 0, 0, 1))
+    with np.errstate(all="ignore"):
+        return frozenset(
+            name
+            for name, value in material._catalogue()
+            if not bool((abs(value - material.truth) <= material.rounding).all())
+        )
+
+
+_TELLING = Case(3, 3, "float64", "normal_gain_1", "generic")
+_DIAGONALS: dict[str, Callable[[Block], Array]] = {
+    "c": lambda block: block.step.f,
+    "h": lambda block: derivatives.hidden_by_cell_jacobian(block.step),
+}
+# Slips of the diagonals of ∂c_t/∂c_{t-1} = f and of ∂h_t/∂c_{t-1} = o ∘ (1 - tanh²(c_t)) ∘ f.
+BY_CELL_MUTANTS: dict[str, dict[str, Callable[[Subject], Array]]] = {
+    "c": {
+        "i_for_f": lambda s: s.step.i,
+        "o_for_f": lambda s: s.step.o,
+        "slope_for_f": lambda s: sigmoid_derivative(s.step.f),
+        "one_minus_f": lambda s: 1 - s.step.f,
+        "no_forget_gate": lambda s: 0 * s.step.f + 1,
+        "sign": lambda s: -s.step.f,
+        "off_by_1_percent": lambda s: 1.01 * s.step.f,
+        "off_by_0.01_percent": lambda s: 1.0001 * s.step.f,
+        "all_zero": lambda s: 0 * s.step.f,
+    },
+    "h": {
+        "i_for_f": lambda s: s.step.o * tanh_derivative(s.step.tanh_c) * s.step.i,
+        "slope_for_f": lambda s: (
+            s.step.o * tanh_derivative(s.step.tanh_c) * sigmoid_derivative(s.step.f)
+        ),
+        "no_forget_gate": lambda s: s.step.o * tanh_derivative(s.step.tanh_c),
+        "no_output_gate": lambda s: tanh_derivative(s.step.tanh_c) * s.step.f,
+        "no_tanh_slope_of_c": lambda s: s.step.o * s.step.f,
+        "tanh_for_its_square": lambda s: s.step.o * (1 - s.step.tanh_c) * s.step.f,
+        "tanh_for_its_slope": lambda s: s.step.h * s.step.f,
+        "slope_of_previous_cell": lambda s: (
+            s.step.o * tanh_derivative(namespace_of(s.step.h).tanh(s.sets.c_prev)) * s.step.f
+        ),
+        "sign": lambda s: -derivatives.hidden_by_cell_jacobian(s.step),
+        "off_by_1_percent": lambda s: 1.01 * derivatives.hidden_by_cell_jacobian(s.step),
+        "off_by_0.01_percent": lambda s: 1.0001 * derivatives.hidden_by_cell_jacobian(s.step),
+        "all_zero": lambda s: 0 * s.step.f,
+    },
+}

@@ -1,0 +1,141 @@
+"""A shard of readers' formulas: what a job of the workflow runs, and what the jobs add up to."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lstm_gpu import backend as backends
+from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.cause import Scaling, Suspect, Suspects
+from lstm_gpu.formulas.loading import Formula, load
+from lstm_gpu.formulas.trial import Key, Trial, try_case
+from lstm_gpu.tally import Tally
+from lstm_gpu.weights import Case
+
+
+def load_all(paths: Iterable[str | Path]) -> list[Formula]:
+    """The formulas of several files, named FILE.FUNCTION.
+
+    Raises
+    ------
+    InputError
+        A file cannot be read or run; two formulas have one name and claim the same.
+    """
+    formulas = []
+    for path in map(Path, paths):
+        formulas += [f._replace(name=f"{path.stem}.{f.name}") for f in load(path)]
+    keys = [formula.key for formula in formulas]
+    for formula in formulas:
+        if keys.count(formula.key) > 1:
+            raise InputError(
+                f"`formulas` must have each name once, but there are two {formula.name} for "
+                f"{formula.quantity}. Rename a function, or the file `{formula.file}`."
+            )
+    return formulas
+
+
+def formulas_shard(
+    paths: Iterable[str | Path],
+    case: Case,
+    seed: int,
+    start: int,
+    stop: int,
+    backend: str = "auto",
+    progress: Any = None,
+) -> dict[str, Any]:
+    """Put the formulas of some files on trial over weight sets ``range(start, stop)`` of a case.
+
+    Returns
+    -------
+    dict with case, seed, start, stop, backend, device, sources, records, and per formula what
+    `Evidence` merges.
+    """
+    xp = backends.select(backend)
+    formulas = load_all(paths)
+    trial = Trial()
+    try_case(formulas, case, seed, start, stop, xp, trial, progress)
+    return {
+        "case": case.as_dict(),
+        "seed": seed,
+        "start": start,
+        "stop": stop,
+        **backends.describe(xp),
+        "records": trial.tallies[case].to_list(),
+        "formulas": [
+            {
+                "quantity": formula.quantity,
+                "name": formula.name,
+                "sha256": formula.sha256,
+                "error": trial.errors.get(formula.key, ""),
+                "not_finite": trial.not_finite.get(formula.key, 0),
+                "suspects": _suspects_to_dict(trial.suspects.get(formula.key, Suspects())),
+            }
+            for formula in formulas
+        ],
+    }
+
+
+@dataclass
+class FormulaEvidence:
+    """What all shards say of one formula, besides the records."""
+
+    quantity: str
+    name: str
+    sha256: str
+    error: str = ""
+    not_finite: int = 0
+    suspects: Suspects = field(default_factory=Suspects)
+
+    @property
+    def key(self) -> Key:
+        return self.quantity, self.name
+
+    def merge(self, row: Mapping[str, Any]) -> None:
+        """Add a shard's row; the first error stands."""
+        self.error = self.error or str(row["error"])
+        self.not_finite += int(row["not_finite"])
+        self.suspects.merge(_suspects_from_dict(row["suspects"]))
+
+
+def merge_rows(shards: Iterable[Mapping[str, Any]]) -> dict[Key, FormulaEvidence]:
+    """The formulas of all shards, in the order of the files."""
+    merged: dict[Key, FormulaEvidence] = {}
+    for content in shards:
+        for row in content["formulas"]:
+            key = row["quantity"], row["name"]
+            merged.setdefault(key, FormulaEvidence(*key, row["sha256"])).merge(row)
+    return merged
+
+
+def _suspects_to_dict(suspects: Suspects) -> dict[str, Any]:
+    return {
+        "wrong_sets": suspects.wrong_sets,
+        "suspects": {name: asdict(s) for name, s in suspects.suspects.items()},
+        "scaling": {name: repr(value) for name, value in asdict(suspects.scaling).items()},
+    }
+
+
+def _suspects_from_dict(content: Mapping[str, Any]) -> Suspects:
+    return Suspects(
+        {name: Suspect(**s) for name, s in content["suspects"].items()},
+        Scaling(**{name: float(value) for name, value in content["scaling"].items()}),
+        content["wrong_sets"],
+    )
+
+
+def tally_of(content: Mapping[str, Any]) -> Tally:
+    """The records of a shard; each must be of one of its formulas, or of a mutant.
+
+    Raises
+    ------
+    ValueError
+        for any other.
+    """
+    tally = Tally.from_list(content["records"])
+    known = {(row["quantity"], row["name"]) for row in content["formulas"]}
+    quantities = {quantity for quantity, _ in known}
+    for claim, reading, mutant, _ in tally.records:
+        if not (claim in quantities if mutant else (claim, reading) in known):
+            raise ValueError(f"a record of {claim}/{reading}/{mutant}, which the shard has not")
+    return tally

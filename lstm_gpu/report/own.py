@@ -1,0 +1,91 @@
+"""Readers' own formulas in the tables: their readings, findings and counterexamples."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lstm_gpu import backend as backends
+from lstm_gpu import checking, configuration
+from lstm_gpu.claims.registry import Claim, Reading
+from lstm_gpu.formulas.loading import ARGMAX
+from lstm_gpu.formulas.quantities import QUANTITIES
+from lstm_gpu.formulas.shard import FormulaEvidence, load_all
+from lstm_gpu.report import verdicts
+from lstm_gpu.report.shards import Evidence
+from lstm_gpu.report.verdicts import INCONCLUSIVE, MISSED, REFUTED, Finding
+from lstm_gpu.weights.case import Case
+
+COLUMNS = (
+    "formula",
+    "claims_to_equal",
+    "verdict",
+    "reason",
+    "likely_cause",
+    "mutants_missed",
+    "sha256",
+)
+TITLE = "Your own formulas"
+
+
+def readings(evidence: Evidence) -> Iterator[tuple[Claim, Reading]]:
+    """Each formula as a reading of the quantity that it claims to equal; nothing is expected."""
+    for quantity, name in evidence.own:
+        symbol = QUANTITIES[quantity].symbol if quantity != ARGMAX else "argmax of f_t over ‖h‖ = 1"
+        reading = Reading(name, f"{name} claims to equal {symbol}", "", "")
+        yield Claim(quantity, "", TITLE, (reading,)), reading
+
+
+def in_case(evidence: Evidence, case: Case) -> dict[tuple[str, str], Finding]:
+    """The findings of the formulas in one case.
+
+    A formula that could not be tried in some case has no verdict in any; one that gave no finite
+    number where the derivative is finite is not supported.
+    """
+    tally = evidence.own_tallies.get(case)
+    if tally is None:
+        return {}
+    found = verdicts.in_tally(tally, case)
+    findings = {}
+    for key, formula in evidence.own.items():
+        finding = findings[key] = found.get(key, Finding(case=case, cases=1))
+        reason = reason_of(formula)
+        if reason and (formula.error or finding.verdict != REFUTED):
+            finding.verdict, finding.reason = INCONCLUSIVE, reason
+    return findings
+
+
+def reason_of(formula: FormulaEvidence) -> str:
+    """Why a formula has no verdict; "" if nothing is in the way of one."""
+    if formula.error or not formula.not_finite:
+        return formula.error
+    return (
+        f"NaN or infinity in {formula.not_finite} weight sets of the run, where the derivative is "
+        "finite"
+    )
+
+
+def rows(
+    evidence: Evidence, by_reading: Mapping[tuple[str, str], list[Finding]]
+) -> list[dict[str, Any]]:
+    """`formulas.csv`: one row per formula."""
+    listed = []
+    for key, formula in evidence.own.items():
+        total = verdicts.over_cases(by_reading[key])
+        missed = [name for name, outcome in total.mutants.items() if outcome == MISSED]
+        values = (
+            formula.name,
+            formula.quantity,
+            total.verdict,
+            total.reason,
+            formula.suspects.describe() if total.verdict == REFUTED else "",
+            ", ".join(missed),
+            formula.sha256,
+        )
+        listed.append(dict(zip(COLUMNS, values, strict=True)))
+    return listed
+
+
+def counterexample(key: tuple[str, str], finding: Finding, config: Mapping[str, Any]) -> Any:
+    """The content of a formula's counterexample file; runs its file again."""
+    formulas = {f.key: f for f in load_all(configuration.formula_paths(config))}
+    xp = backends.select(config["backend"])
+    return checking.counterexample(formulas[key], finding, config["seed"], config["backend"], xp)
