@@ -1,10 +1,12 @@
 # make run      sets up and does the main job (config/config.yaml; another: make run CONFIG=FILE)
 # make test     sets up and runs the tests
 # make bench    measures against the peers
+# make evidence puts wrong formulas before this check and before its peers'
 # make gpu      the GPU's tests and measurements, on a machine that has one
 # make lint     formatters, linters, types; `make format` mends what can be mended
 # make report   Snakemake's own report of the last run, results/snakemake-report.html
 # make torch    adds the optional torch (CPU), for the tests against torch.nn.LSTMCell
+# make peers    adds torch and JAX (CPU), for `make evidence`
 # make lock     makes requirements.lock again from pyproject.toml
 # make clean    removes results and caches; `make distclean` the environment too
 #
@@ -16,6 +18,7 @@ CONFIG ?=
 ARGS ?=
 CUPY ?= 14.2.0
 TORCH ?= torch==2.13.0+cpu
+JAX ?= jax==0.10.2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -26,7 +29,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test bench gpu lint format report torch lock setup cupy clean distclean
+.PHONY: run test bench evidence gpu lint format report torch peers lock setup cupy clean distclean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -38,6 +41,9 @@ test: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks $(ARGS)
+
+evidence: setup
+	$(BIN)/python -m benchmarks.evidence $(ARGS)
 
 gpu: setup
 	@$(BIN)/python -c "import sys; from lstm_gpu import backend; cupy, reason = backend.cupy_or_reason(); \
@@ -63,6 +69,10 @@ report: setup
 torch: $(READY)
 	$(PIP) install -qq "$(TORCH)" || { echo "make torch: no build $(TORCH) is at hand; name the one for this \
 	machine: make torch TORCH=torch==VERSION" >&2; exit 2; }
+
+peers: torch
+	$(PIP) install -qq "$(JAX)" || { echo "make peers: no build $(JAX) is at hand; name the one for this \
+	machine: make peers JAX=jax==VERSION" >&2; exit 2; }
 
 setup: $(READY) cupy
 

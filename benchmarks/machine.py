@@ -57,6 +57,7 @@ def describe() -> dict[str, Any]:
         "numpy": np.__version__,
         "blas": f"{blas.get('name', '')} {blas.get('version', '')}".strip(),
         "torch": _version("torch"),
+        "jax": _version("jax"),
     }
 
 

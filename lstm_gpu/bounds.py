@@ -305,8 +305,11 @@ def _with_slopes(errors: StepErrors, slopes: dict[str, Factor]) -> dict[str, Fac
     return {**factors, "c": errors.values["c_prev"], **slopes}
 
 
-def formula_factors(errors: StepErrors) -> dict[str, Factor]:
+def formula_factors(errors: StepErrors, same_values: bool = False) -> dict[str, Factor]:
     """Factors as the derivation's formulas compute them: (1 - sigma) sigma and 1 - tanh².
+
+    same_values : the errors among formulas that start from the same computed gates and states,
+        which are then exact by definition; what remains is the formulas' own rounding
 
     With sigma^ = sigma + d: |sigma^ (1 - sigma^) - sigma (1 - sigma)| <= |d| (|1 - 2 sigma^| + |d|)
     and two roundings, relative to the product; |tanh^² - tanh²| <= |d| (2 |tanh^| + |d|) and
@@ -314,15 +317,20 @@ def formula_factors(errors: StepErrors) -> dict[str, Factor]:
     """
     u, slopes = errors.u, {}
     for name in ("i", "f", "o"):
-        d = errors.values[name].error
+        d = 0 * errors.values[name].error if same_values else errors.values[name].error
         slope = errors.slopes[name + "'"]
         error = d * (1 + d) + 3 * u * (slope + d * (1 + d))
         slopes[name + "'"] = Factor(slope + error, error)
     for name in ("u", "t"):
         size, d = errors.values[name].size, errors.values[name].error
+        d = 0 * d if same_values else d
         error = d * (2 * size + d) + 3 * u
         slopes[name + "'"] = Factor(errors.slopes[name + "'"] + error, error)
-    return _with_slopes(errors, slopes)
+    factors = _with_slopes(errors, slopes)
+    if same_values:
+        values = {name: Factor(f.size, 0 * f.error) for name, f in factors.items()}
+        return {**values, **slopes}
+    return factors
 
 
 def complex_factors(errors: StepErrors) -> dict[str, Factor]:

@@ -4,10 +4,11 @@ What a job of the workflow runs. Results are JSON-able and a pure function of (c
 and the backend.
 """
 
+import importlib.util
 import math
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +23,10 @@ from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.references import ladder, two_steps
 from lstm_gpu.tally import Comparison, Tally
 from lstm_gpu.weights import Case, WeightSets, digest, draw, words_per_set
+from lstm_gpu.weights.draw import on_host
+
+if TYPE_CHECKING:
+    from lstm_gpu.references.ball import Enclosure
 
 Progress = Callable[[int, int], None] | None
 
@@ -30,6 +35,7 @@ Progress = Callable[[int, int], None] | None
 _BLOCK_ENTRIES = 2**17
 _EXACT_WITH = "float64"  # the survey whose job also proves D5 in exact arithmetic
 JACOBIAN_CLAIMS = (cell_state.CLAIM, *jacobians.MUTATED)
+_LARGEST_ENCLOSED = 1024  # of n, where a formula needs all weights as balls: seconds and a GiB
 _LADDER_CONTRAST = "off_by_1_percent"  # the wrong formula that the ladder shows beside the right
 
 
@@ -66,8 +72,8 @@ def check_shard(
     Returns
     -------
     dict with case, seed, start, stop, backend, device, weights_digest, records (`Tally.to_list`),
-    lint (`Lint.to_dict`), injections (`Injections.to_list`) and, in the shard that holds index 0,
-    the ladder of steps.
+    lint (`Lint.to_dict`), injections (`Injections.to_list`), enclosures (see `_enclosures`) and, in
+    the shard that holds index 0, the ladder of steps.
     """
     xp = backends.select(backend)
     backends.keep_freed_memory()
@@ -93,8 +99,46 @@ def check_shard(
         "records": tally.to_list(),
         "lint": inputs.to_dict(),
         "injections": injections.to_list(),
+        "enclosures": _enclosures(case, seed, tally, xp),
         "ladder": step_ladder(case, seed, xp) if start == 0 < stop else [],
     }
+
+
+def _enclosures(case: Case, seed: int, tally: Tally, xp: Any) -> list[dict[str, Any]]:
+    """The worst entry of each reading and reference again, in ball arithmetic, in a fixed order.
+
+    None on a machine without python-flint, which nothing else here needs.
+    """
+    if not _has_balls():
+        return []
+    from lstm_gpu.claims import enclosures
+
+    worst = {
+        key: record.worst
+        for key, record in sorted(tally.records.items())
+        if record.worst is not None and not key[2] and key[:2] in enclosures.ENCLOSED
+    }
+    rows = {}
+    for index in sorted({entry["index"] for entry in worst.values()}):
+        sets = draw(case, seed, index, index + 1, xp)
+        block = Block(sets)
+        for key, entry in worst.items():
+            if entry["index"] == index:
+                found = enclosures.enclose(on_host(sets), *key[:2], tuple(entry["entry"]))
+                rows[key] = {
+                    "claim": key[0],
+                    "reading": key[1],
+                    "reference": key[3],
+                    "index": index,
+                    "entry": entry["entry"],
+                    **enclosures.as_record(found),
+                    **enclosures.floats_on_trial(found, block, key, entry),
+                }
+    return [rows[key] for key in worst]
+
+
+def _has_balls() -> bool:
+    return importlib.util.find_spec("flint") is not None
 
 
 def step_ladder(case: Case, seed: int, xp: Any = np) -> list[dict[str, Any]]:
@@ -250,6 +294,27 @@ def compare_sets(key: tuple[str, str, str, str], sets: WeightSets) -> Comparison
         if key[0] == cell_state.CLAIM:
             return _only([c for c in cell_state.trials(block) if c.key == key], key)
         return _only(list(jacobians.trials(block, only=key)), key)
+
+
+def enclose(
+    key: tuple[str, str, str, str], entry: list[int], sets: WeightSets
+) -> "Enclosure | None":
+    """Prove what a comparison says at one entry of one weight set, in ball arithmetic.
+
+    None for a claim that is no statement on derivatives, where the formula needs the whole weight
+    set and that is too large for balls, and on a machine without python-flint.
+    """
+    if not _has_balls():
+        return None
+    from lstm_gpu.claims import enclosures
+
+    claim, reading, mutant, _ = key
+    if (claim, reading) not in enclosures.ENCLOSED:
+        return None
+    n = sets.h_prev.shape[1]
+    if n > _LARGEST_ENCLOSED and enclosures.needs_everything(claim, reading, mutant):
+        return None
+    return enclosures.enclose(sets, claim, reading, (entry[0], entry[1]), mutant)
 
 
 def examine_sets(

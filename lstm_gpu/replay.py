@@ -8,6 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lstm_gpu import backend as backends
 from lstm_gpu import campaign, explicit
 from lstm_gpu.claims import registry
@@ -45,6 +47,11 @@ class Recorded:
         """Whether it is to a reader's own formula, which is not in the file."""
         return "formula" in self.content
 
+    @property
+    def has_sets(self) -> bool:
+        """Whether it is of a weight set; a proof for all z is of none."""
+        return self.case is not None or self.weights is not None
+
     def sets(self, xp: Any) -> WeightSets:
         """The weight set, drawn again or as it is written.
 
@@ -65,14 +72,17 @@ class Outcome(NamedTuple):
     """A replayed comparison.
 
     file : what was read; found : what was recomputed (`campaign.examine`)
-    verdict : "refuted" (the error is above its bound), "supported", or "inconclusive"
+    verdict : "refuted" (an error above its bound, or a proof), "supported", or "inconclusive"
     same_bits : whether the recomputed values are the recorded ones, bit for bit
+    enclosure : formula and derivative in ball arithmetic (`references.ball.Enclosure`); None where
+        the claim is no statement on a derivative
     """
 
     file: dict[str, Any]
     found: dict[str, Any]
     verdict: str
     same_bits: bool
+    enclosure: Any = None
 
 
 def replay(
@@ -100,7 +110,14 @@ def replay(
         weight_set = recorded.case, recorded.seed, recorded.index, recorded.directions
         found = campaign.examine(recorded.key, recorded.entry, *weight_set, backend)
     same = all(found[name] == recorded.content.get(name) for name in ("claimed", "measured"))
-    return Outcome(recorded.content, found, _verdict(found), same)
+    enclosure = None if recorded.own or not recorded.has_sets else _enclose(recorded)
+    proved = enclosure is not None and enclosure.proof == "refuted"
+    verdict = "refuted" if proved else _verdict(found)
+    return Outcome(recorded.content, found, verdict, same, enclosure)
+
+
+def _enclose(recorded: Recorded) -> Any:
+    return campaign.enclose(recorded.key, recorded.entry, recorded.sets(np))
 
 
 def _examine_own(recorded: Recorded, formula: Formula, xp: Any) -> dict[str, float]:
@@ -260,13 +277,37 @@ def describe(outcome: Outcome) -> str:
         else f"recorded     claimed {_show(file.get('claimed'))}, measured "
         f"{_show(file.get('measured'))} (other bits: another backend, processor or version)"
     )
+    if outcome.enclosure is not None:
+        lines += _proof(outcome.enclosure)
+    above = _verdict(found) == "refuted"
     sentence = {
-        "refuted": "refuted: the error is above the bound, so the claim is wrong here",
+        "refuted": "refuted: the error is above the bound, so the claim is wrong here"
+        if above
+        else "refuted: the bound does not tell, the proof does",
         "supported": "not refuted: the error is within the bound",
         "inconclusive": "inconclusive: a value or the bound is not finite",
     }
     lines.append(sentence[outcome.verdict])
     return "\n".join(lines)
+
+
+def _proof(enclosure: Any) -> list[str]:
+    """The enclosed values to 30 digits with their radius, and what they prove."""
+    from lstm_gpu.references import ball  # only a replay of a derivative needs python-flint
+
+    proved = {
+        ball.REFUTED: "proved: the claimed formula is at least "
+        f"{ball.at_least(enclosure.distance)} away from the derivative",
+        ball.WITHIN: "proved: the claimed formula is within 2^-200 of the derivative, relative "
+        f"to it: {enclosure.relative.str(3)}",
+        ball.UNDECIDED: "nothing proved: the enclosures are too wide",
+    }
+    return [
+        f"derivative   {enclosure.truth.str(30)}",
+        f"formula      {enclosure.claimed.str(30)}",
+        f"             in ball arithmetic of {enclosure.precision} bits",
+        proved[enclosure.proof],
+    ]
 
 
 def _show(value: Any) -> str:

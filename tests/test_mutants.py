@@ -7,10 +7,11 @@ from itertools import combinations
 import pytest
 from examples import GENERIC, drawn
 
-from lstm_gpu import bounds
+from lstm_gpu import bounds, cell
 from lstm_gpu.backend import to_host
 from lstm_gpu.claims import cell_state, jacobians, mutation
 from lstm_gpu.claims.block import REFERENCES, Block
+from lstm_gpu.derivatives import hidden_jacobian
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.tally import summarise
 from lstm_gpu.weights import DTYPES, Case
@@ -206,3 +207,38 @@ def test_a_few_weight_sets_catch_every_slip_at_every_size(n, sets, dtype):
     missed = {key: size[key] for key, found in caught.items() if not found}
     assert dtype == "float32" or not missed, missed
     assert all(of < LARGEST_MISSED for of in missed.values()), missed
+
+
+def _in_another_order(block):
+    """D4 with every product taken in another order, and the paths added in another."""
+    s, U, c = block.step, block.sets.U, block.sets.c_prev
+    slope = s.o - s.o * (s.tanh_c * s.tanh_c)
+
+    def path(gate, *factors):
+        product = U[:, gate]
+        for factor in reversed(factors):
+            product = factor[:, :, None] * product
+        return product
+
+    total = path(cell.CANDIDATE, slope, 1 - s.u * s.u, s.i)
+    total = total + path(cell.INPUT, s.i - s.i * s.i, slope, s.u)
+    total = total + path(cell.OUTPUT, s.o, 1 - s.o, s.tanh_c)
+    return path(cell.FORGET, c, slope, s.f, 1 - s.f) + total
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_formula_in_another_order_of_operations_is_no_other_formula(dtype):
+    """Not where a gate saturates: sigma - sigma² cancels there, which is an error of its own."""
+    for law in ("pytorch_uniform", "normal_gain_1", "orthogonal"):
+        block = Block(drawn(Case(8, 5, dtype, law, "generic"), 4))
+        truth = hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
+        assert (abs(_in_another_order(block) - truth) <= block.rounding("h")).all()
+
+
+@pytest.mark.parametrize(("dtype", "epsilon"), [("float64", 1e-12), ("float32", 1e-4)])
+def test_what_a_check_cannot_see_is_not_called_the_truth(dtype, epsilon):
+    """At n = 64 an error of 1e-4 is below float32's bounds: missed, and not "equivalent here"."""
+    block = Block(drawn(Case(64, 64, dtype, "pytorch_uniform", "generic"), 2))
+    truth = hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
+    wrong = truth * truth.dtype.type(1 + epsilon)
+    assert not (abs(wrong - truth) <= block.rounding("h")).all(axis=(1, 2)).any()

@@ -72,7 +72,7 @@ def test_the_lock_has_hashes_and_no_addresses_and_nothing_for_one_machine():
     assert len(pinned) == len(locked())
     assert "://" not in text
     assert "file:/" not in text
-    assert not [name for name in locked() if re.match(r"torch|cupy|nvidia|cuda", name)]
+    assert not [name for name in locked() if re.match(r"torch|jax|cupy|nvidia|cuda", name)]
 
 
 def test_contributing_gives_a_reason_for_each_dependency():
@@ -83,7 +83,21 @@ def test_contributing_gives_a_reason_for_each_dependency():
 
 
 @pytest.mark.parametrize(
-    "target", ["run", "test", "bench", "gpu", "lint", "format", "report", "lock", "clean", "torch"]
+    "target",
+    [
+        "run",
+        "test",
+        "bench",
+        "evidence",
+        "gpu",
+        "lint",
+        "format",
+        "report",
+        "lock",
+        "clean",
+        "torch",
+        "peers",
+    ],
 )
 def test_make_knows_the_target(target):
     asked = subprocess.run(

@@ -30,6 +30,7 @@ TABLES = (
     "sigmoid.csv",
     "ladder.csv",
     "detection.csv",
+    "enclosures.csv",
     "best_cosine.csv",
     "sigmoid_curve.csv",
 )

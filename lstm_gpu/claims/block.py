@@ -45,6 +45,12 @@ class Block:
         """Coefficient errors of the derivation's formula for a quantity, by gate (sets, n)."""
         return bounds.coefficient_errors(self.formula_factors, quantity, self.errors.u)
 
+    def rounding(self, quantity: str) -> Array:
+        """Bound (sets, n, n) on the gap of two formulas that are the same but for rounding."""
+        factors = bounds.formula_factors(self.errors, same_values=True)
+        errors = bounds.coefficient_errors(factors, quantity, self.errors.u)
+        return 2 * bounds.entries(errors, self.sets.U)
+
     @cached_property
     def central(self) -> central.Differences:
         return central.differences(self.sets, self.step, self.preactivation_error, self.quantities)

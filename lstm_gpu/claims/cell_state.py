@@ -13,6 +13,7 @@ from lstm_gpu import bounds, cell, derivatives
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.derivatives import rows
+from lstm_gpu.mutants import Subject
 from lstm_gpu.references.two_steps import hidden_over_two_steps
 from lstm_gpu.tally import Comparison
 
@@ -75,8 +76,11 @@ def intervention(block: Block) -> Iterator[Comparison]:
     yield compare("previous_cell_overwritten", actual.c1, changed.c2, same)
 
 
-def rival_jacobian(block: Block) -> Array:
-    """D4 plus the term o ∘ (1 - tanh²(c_t)) ∘ f ∘ ∂c_{t-1}/∂h_{t-1} of the rival reading."""
+def rival_jacobian(block: Block | Subject) -> Array:
+    """D4 plus the term o ∘ (1 - tanh²(c_t)) ∘ f ∘ ∂c_{t-1}/∂h_{t-1} of the rival reading.
+
+    block : whatever has weight sets and their step
+    """
     sets, step = block.sets, block.step
     xp = namespace_of(sets.U)
     extra = derivatives.hidden_by_cell_jacobian(step)

@@ -59,8 +59,10 @@ MUTATED = {
 MEASURED_FACTORS = frozenset({"product_rule"})
 
 
-def product_rule_bound(block: Block, reference: str) -> Array:
+def product_rule_bound(block: Block, reference: str, with_reference: bool = True) -> Array:
     """Bound on |D2 with measured factors - measured ∂h_t/∂h_{t-1}|, (sets, n, n).
+
+    with_reference : False for the bound on |D2 with measured factors - D2| alone, without B(h).
 
     |t| B(o) + |o| B(tanh c) + B(h) for the references' errors B; the errors of the values t and
     o times the Jacobians they scale; and the roundings of two products and a sum.
@@ -68,7 +70,7 @@ def product_rule_bound(block: Block, reference: str) -> Array:
     xp = namespace_of(block.sets.U)
     dtype = block.sets.U.dtype
     g = bounds.gamma(4, block.errors.u)
-    total = block.bound(reference, "h", with_formula=False)
+    total = block.bound(reference, "h", with_formula=False) if with_reference else 0.0
     for value, quantity in (("t", "o"), ("o", "tanh_c")):
         factor = block.errors.values[value]
         size = (factor.size * bounds.SLACK).astype(dtype)
@@ -134,7 +136,7 @@ def _claim_trials(
         if of_claim == claim and (only is None or only[1:3] == (reading, "")):
             yield from compare(reading, "", formula(s))
     truth = true_formula(s)
-    rounding = 2 * bounds.entries(block.formula_errors(quantity), block.sets.U)
+    rounding = block.rounding(quantity)
     for mutant in JACOBIAN_MUTANTS:
         if mutant.claim == claim and (only is None or only[1:3] == (mutated, mutant.name)):
             wrong = mutant.formula(s)

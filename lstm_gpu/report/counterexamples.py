@@ -16,7 +16,8 @@ VALUES = ("claimed", "measured", "error", "bound")
 def choose(findings: list[Finding]) -> Finding | None:
     """The refuting case that is easiest to check by hand.
 
-    Smallest n first, then an unsaturated state, float64 and the plainest distribution (the first
+    An error above its bound goes before what only ball arithmetic can tell from the truth; then
+    the smallest n, then an unsaturated state, float64 and the plainest distribution (the first
     of the list), then the largest error over bound.
     """
     refuting = [f for f in findings if f.verdict == REFUTED and f.worst is not None]
@@ -25,14 +26,14 @@ def choose(findings: list[Finding]) -> Finding | None:
     return min(refuting, key=_effort)
 
 
-def _effort(finding: Finding) -> tuple[int, bool, bool, int, float]:
+def _effort(finding: Finding) -> tuple[bool, int, bool, bool, int, float]:
     assert finding.worst is not None
     case, ratio = finding.case, finding.worst["ratio"]
     if case is None:
-        return 0, False, False, 0, -ratio
+        return False, 0, False, False, 0, -ratio
     plainness = DISTRIBUTIONS.index(case.distribution)
     unusual = case.regime != "generic", case.dtype != "float64"
-    return case.hidden_size, *unusual, plainness, -ratio
+    return ratio <= 1, case.hidden_size, *unusual, plainness, -ratio
 
 
 def path_of(claim: str, reading: str) -> str:

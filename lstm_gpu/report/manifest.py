@@ -9,7 +9,7 @@ from typing import Any
 from lstm_gpu import backend, files
 from lstm_gpu.report.shards import Evidence
 
-PACKAGES = ("numpy", "scipy", "pandas", "snakemake", "matplotlib")
+PACKAGES = ("numpy", "scipy", "pandas", "snakemake", "matplotlib", "python-flint")
 
 
 def content(evidence: Evidence) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lstm_gpu import files
 from lstm_gpu.errors import InputError
-from lstm_gpu.report import findings, style
+from lstm_gpu.report import enclosures, findings, style
 from lstm_gpu.report.mathml import typeset
 from lstm_gpu.report.verdicts import REFUTED, readings
 
@@ -74,6 +74,7 @@ TABLES = (
     "ladder.csv",
     "detection.csv",
     "formulas.csv",
+    "enclosures.csv",
     "manifest.json",
 )
 
@@ -114,11 +115,14 @@ def context(results: Path) -> dict[str, Any]:
     manifest = files.read_json(results / "manifest.json", "manifest")
     alignment = style.table(results, "alignment.csv")
     injected = findings.injections(style.table(results, "detection.csv"))
+    proved = enclosures.sentences(style.table(results, "enclosures.csv"))
     expected = {(claim.id, reading.name): reading.expected for claim, reading in readings()}
+    unexpected = findings.unexpected(verdicts, expected)
     return {
         "summary": findings.summary(verdicts, alignment, expected, injected),
-        "alarm": bool(findings.unexpected(verdicts, expected) or injected["defects"]),
+        "alarm": bool(unexpected or injected["defects"] or proved["alarm"]),
         "injected": injected,
+        "proved": proved,
         "claims": _claims(results, verdicts, cases, findings.missed(mutants))
         + _own(results, verdicts, cases),
         "undecided": findings.undecided(cases),

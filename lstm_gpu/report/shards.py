@@ -38,6 +38,7 @@ class Evidence:
     tallies : per case, the records of the checks and of the sphere search
     injections : per case, the errors put into the checks and those detected
     proofs : the records of sigma' in exact arithmetic, which belong to no case
+    enclosures : per case, what ball arithmetic proved at the worst entry of every record
     ladders : per case, the step ladders of its weight set 0
     searches : per case, the statistics of the sphere search
     surveys : per floating-point format, the survey of the forms of sigma'
@@ -53,6 +54,7 @@ class Evidence:
     tallies: dict[Case, Tally] = field(default_factory=dict)
     injections: dict[Case, injection.Injections] = field(default_factory=dict)
     proofs: Tally = field(default_factory=Tally)
+    enclosures: dict[Case, list[dict[str, Any]]] = field(default_factory=dict)
     ladders: dict[Case, list[dict[str, Any]]] = field(default_factory=dict)
     searches: dict[Case, dict[str, Any]] = field(default_factory=dict)
     surveys: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -102,6 +104,7 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                     searched.setdefault(case, []).append((start, content["search"]))
                 else:
                     drawn.setdefault(case, []).append((start, stop, content["weights_digest"]))
+                    evidence.enclosures.setdefault(case, []).extend(content["enclosures"])
                     evidence.ladders.setdefault(case, []).extend(content["ladder"])
                     injected = injection.Injections.from_list(content["injections"])
                     evidence.injections.setdefault(case, injection.Injections()).merge(injected)
@@ -121,6 +124,9 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
         if name not in evidence.surveys:
             raise InputError(f"the sigmoid shard of {name} is missing. {_REMEDY}")
     for case in evidence.cases:
+        evidence.enclosures[case] = _of_worst_entries(
+            evidence.enclosures[case], evidence.tallies[case]
+        )
         evidence.digests[case] = files.digest(sorted(drawn[case]))
         in_order = sorted(searched[case], key=lambda part: part[0])
         evidence.searches[case] = merge_summaries([summary for _, summary in in_order])
@@ -220,6 +226,20 @@ def _records(content: dict[str, Any], path: Path) -> Tally:
                 "Delete it and run the workflow again."
             )
     return tally
+
+
+def _of_worst_entries(rows: list[dict[str, Any]], tally: Tally) -> list[dict[str, Any]]:
+    """Of the enclosures in a case's shards those at its worst entries, so that the shards' size
+    leaves no trace; one that proves a bound wrong stays, wherever it is.
+    """
+
+    def is_worst(row: dict[str, Any]) -> bool:
+        worst = tally.records[row["claim"], row["reading"], "", row["reference"]].worst
+        return worst is not None and all(worst[name] == row[name] for name in ("index", "entry"))
+
+    kept = [row for row in rows if row["bounds_hold"] == "no" or is_worst(row)]
+    keys = ("claim", "reading", "reference", "index")
+    return sorted(kept, key=lambda row: tuple(row[key] for key in keys))
 
 
 def _check_ranges(kind: str, case: Case, ranges: list[tuple[int, int, Path]], sets: int) -> None:

@@ -57,6 +57,25 @@ LADDER_COLUMNS = (
     "order",
     "verdict",
 )
+ENCLOSURE_COLUMNS = (
+    "claim",
+    "reading",
+    *CASE_COLUMNS,
+    "reference",
+    "index",
+    "row",
+    "column",
+    "proof",
+    "precision",
+    "derivative",
+    "formula",
+    "distance_log2_lower",
+    "distance_log2_upper",
+    "relative_log2_upper",
+    "reference_error_over_bound",
+    "formula_error_over_bound",
+    "bounds_hold",
+)
 COSINE_COLUMNS = (*CASE_COLUMNS, "best_cosine", "best_law")
 SIGMOID_COLUMNS = (
     "format",
@@ -88,8 +107,8 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
     shards : files of kind check, align and sigmoid; their order does not matter
     config : the validated configuration
     results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `mutation_score.csv`,
-        `alignment.csv`, `sigmoid.csv`, `ladder.csv`, `formulas.csv`, `detection.csv`,
-        `counterexamples/`, `manifest.json`, and what the figures need besides:
+        `alignment.csv`, `sigmoid.csv`, `ladder.csv`, `detection.csv`, `enclosures.csv`,
+        `formulas.csv`, `counterexamples/`, `manifest.json`, and what the figures need besides:
         `best_cosine.csv`, `sigmoid_curve.csv`, `worst_entry.json`
 
     Raises
@@ -125,6 +144,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
         _write(folder / "sigmoid.csv", SIGMOID_COLUMNS, rows)
         _write(folder / "formulas.csv", own.COLUMNS, own.rows(evidence, by_reading))
+        _write(folder / "enclosures.csv", ENCLOSURE_COLUMNS, enclosure_rows(evidence))
         _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
         _write(folder / "detection.csv", detection.COLUMNS, detection.rows(evidence))
         _write(folder / "best_cosine.csv", COSINE_COLUMNS, cosine_rows(evidence))
@@ -270,6 +290,17 @@ def ladder_rows(evidence: Evidence) -> Rows:
             names = ("step", "gap", "bound", "gap_over_bound", "label")
             for values in zip(*lists, strict=True):
                 rows.append({**settings, **whole, **dict(zip(names, values, strict=True))})
+    return rows
+
+
+def enclosure_rows(evidence: Evidence) -> Rows:
+    """What ball arithmetic proved: one row per case, reading and reference; the entry is [k, j]."""
+    rows = []
+    for case in evidence.cases:
+        settings = {**case.as_dict(), "seed": evidence.config["seed"]}
+        for enclosure in evidence.enclosures[case]:
+            k, j = enclosure["entry"]
+            rows.append({**settings, **enclosure, "row": k, "column": j})
     return rows
 
 

@@ -1,7 +1,8 @@
 """From tallies to verdicts: per case, and over all cases.
 
-A reading is refuted as soon as one case refutes it. Otherwise it is supported when at least one
-case could decide and did; a case that could not decide is counted, never outvoted.
+A reading is refuted as soon as one case refutes it, by an error above its bound or by a proof in
+ball arithmetic. Otherwise it is supported when at least one case could decide and did; a case
+that could not decide is counted, never outvoted. A bound that was proved wrong decides nothing.
 """
 
 import math
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from lstm_gpu.report.shards import Evidence
 
 REFUTED, SUPPORTED, INCONCLUSIVE = "refuted", "supported", "inconclusive"
+PROVED = "proved in ball arithmetic (enclosures.csv) where no bound could tell"
+UNSOUND = (
+    "a derived bound was proved wrong in ball arithmetic (enclosures.csv): a defect of the trial"
+)
 CAUGHT, MISSED, EQUIVALENT = "yes", "no", "equivalent here"
 
 VERDICT_COLUMNS = (
@@ -52,6 +57,8 @@ class Finding:
 
     case : None for a finding over several cases, and for proofs, which belong to no case
     reference : the reference with the largest error over bound
+    proved : ball arithmetic has proved the formula wrong, whatever the floats say
+    unsound : it has proved a bound wrong on which the verdict rests
     """
 
     verdict: str = INCONCLUSIVE
@@ -65,6 +72,22 @@ class Finding:
     reason: str = ""
     case: Case | None = None
     mutants: dict[str, str] = field(default_factory=dict)
+    proved: bool = False
+    unsound: bool = False
+
+    def weigh(self, enclosures: Iterable[dict[str, Any]]) -> None:
+        """Let proofs go before floats: a proof refutes, a bound proved wrong decides nothing."""
+        for row in enclosures:
+            self.proved |= row["proof"] == REFUTED
+            self.unsound |= row["bounds_hold"] == "no"
+        self._judge()
+
+    def _judge(self) -> None:
+        if self.proved:
+            self.reason = "" if self.verdict == REFUTED else PROVED
+            self.verdict = REFUTED
+        elif self.unsound:
+            self.verdict, self.reason = INCONCLUSIVE, UNSOUND
 
     @property
     def missed(self) -> str:
@@ -122,6 +145,8 @@ def over_cases(findings: Iterable[Finding]) -> Finding:
     for finding in findings:
         for count in ("cases", "weight_sets", "comparisons", "undecided_sets"):
             setattr(total, count, getattr(total, count) + getattr(finding, count))
+        total.proved |= finding.proved
+        total.unsound |= finding.unsound
         if _larger(finding.worst, total.worst):
             total.worst, total.reference = finding.worst, finding.reference
             total.case = finding.case
@@ -133,6 +158,7 @@ def over_cases(findings: Iterable[Finding]) -> Finding:
     if total.verdict == INCONCLUSIVE:
         reasons = dict.fromkeys(finding.reason for finding in findings)
         total.reason = "; ".join(reasons) or "nothing was compared"
+    total._judge()
     return total
 
 
@@ -164,9 +190,13 @@ def in_tally(tally: Tally, case: Case | None = None) -> dict[tuple[str, str], Fi
 
 def in_cases(evidence: "Evidence") -> list[tuple[Case | None, dict[tuple[str, str], Finding]]]:
     """The findings case by case in the configuration's order, those of the proofs last."""
-    rows: list[tuple[Case | None, dict[tuple[str, str], Finding]]] = [
-        (case, in_tally(evidence.tallies[case], case)) for case in evidence.cases
-    ]
+    rows: list[tuple[Case | None, dict[tuple[str, str], Finding]]] = []
+    for case in evidence.cases:
+        found = in_tally(evidence.tallies[case], case)
+        for key, finding in found.items():
+            enclosures = evidence.enclosures[case]
+            finding.weigh(row for row in enclosures if (row["claim"], row["reading"]) == key)
+        rows.append((case, found))
     rows.append((None, in_tally(evidence.proofs)))
     return rows
 

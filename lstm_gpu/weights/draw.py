@@ -1,11 +1,12 @@
 """Draw weight sets: pure functions of (seed, case, index)."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from lstm_gpu.backend import to_host
 from lstm_gpu.cell import GATES
 from lstm_gpu.weights import distributions, states
 from lstm_gpu.weights.case import Case
@@ -68,6 +69,12 @@ def draw(case: Case, seed: int, start: int, stop: int, xp: Any = np) -> WeightSe
     dtype = np.dtype(case.dtype)
     W, U, x, y, c_prev, o_prev = (a.astype(dtype, copy=False) for a in (W, U, x, y, c_prev, o_prev))
     return WeightSets(*(xp.asarray(array) for array in (W, U, x, o_prev * y, c_prev, o_prev)))
+
+
+def on_host(sets: WeightSets) -> WeightSets:
+    """The same weight sets as NumPy arrays."""
+    arrays = {name: to_host(a) for name, a in vars(sets).items() if a is not None}
+    return replace(sets, **arrays)
 
 
 def digest(sets: WeightSets, sha256: "hashlib._Hash | None" = None) -> "hashlib._Hash":

@@ -60,6 +60,15 @@ rule aggregate:
             category="1. Verdicts",
             labels={"table": "formulas", "rows": "formula of your own"},
         ),
+        enclosures=report(
+            update("results/enclosures.csv"),
+            caption="../report/enclosures.rst",
+            category="1. Verdicts",
+            labels={
+                "table": "enclosures",
+                "rows": "claim, reading, reference and case",
+            },
+        ),
         ladder=update("results/ladder.csv"),
         best_cosine=update("results/best_cosine.csv"),
         sigmoid_curve=update("results/sigmoid_curve.csv"),

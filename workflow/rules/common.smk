@@ -48,6 +48,7 @@ TABLES = [
         "ladder.csv",
         "detection.csv",
         "formulas.csv",
+        "enclosures.csv",
         "best_cosine.csv",
         "sigmoid_curve.csv",
         "worst_entry.json",
