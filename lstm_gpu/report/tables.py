@@ -188,10 +188,16 @@ def case_rows(
             row |= {
                 "reference": finding.reference,
                 "undecided_sets": finding.undecided_sets,
-                "reason": finding.reason or finding.missed,
+                "reason": _reason(finding),
             }
             rows.append(settings | row)
     return rows
+
+
+def _reason(finding: Finding) -> str:
+    """What is to know of a verdict; the mutants that passed limit one that was reached."""
+    missed = "" if finding.verdict == verdicts.INCONCLUSIVE else finding.missed
+    return "; ".join(text for text in (finding.reason, missed) if text)
 
 
 def mutant_rows(evidence: Evidence) -> Rows:
