@@ -17,6 +17,7 @@ from lstm_gpu import bounds, derivatives
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import cell_state, jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
+from lstm_gpu.claims.injection import Injections
 from lstm_gpu.errors import InputError
 from lstm_gpu.lint import Lint
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
@@ -79,11 +80,12 @@ def check_shard(
     -------
     dict with case, seed, start, stop, backend, device, accuracy (of the backend's real functions in
     the case's dtype, as given), weights_digest, records (`Tally.to_list`), lint (`Lint.to_dict`),
-    enclosures (see `_enclosures`) and, in the shard that holds index 0, the ladder of steps.
+    injections (`Injections.to_list`), enclosures (see `_enclosures`) and, in the shard that holds
+    index 0, the ladder of steps.
     """
     xp = backends.select(backend)
     backends.keep_freed_memory()
-    tally, inputs = Tally(), Lint()
+    tally, inputs, injections = Tally(), Lint(), Injections()
     sha256 = None
     size = block_size(case)
     for first, last in _blocks(start, stop, size, progress):
@@ -94,6 +96,7 @@ def check_shard(
             for comparison in chain(cell_state.trials(block), jacobians.trials(block)):
                 tally.update(comparison, first)
                 inputs.see(comparison)
+                injections.update(comparison, case, seed, first)
     return {
         "case": case.as_dict(),
         "seed": seed,
@@ -104,6 +107,7 @@ def check_shard(
         "weights_digest": sha256.hexdigest() if sha256 else "",
         "records": tally.to_list(),
         "lint": inputs.to_dict(),
+        "injections": injections.to_list(),
         "enclosures": _enclosures(case, seed, tally, xp, accuracy),
         "ladder": step_ladder(case, seed, xp, accuracy) if start == 0 < stop else [],
     }

@@ -161,10 +161,30 @@ def _verdicts(options: argparse.Namespace) -> int:
     if not rows or not {"claim", "reading", "verdict"} <= set(rows[0]):
         raise InputError(f"`{path}` has no verdicts. Run the workflow again.")
     print(_table(rows))
+    for claim, names in _missed(options.results / "mutants.csv").items():
+        print(f"{claim} missed: {', '.join(names)}")
     seen = {row["verdict"] for row in rows}
     if "refuted" in seen:
         return REFUTED
     return INCONCLUSIVE if "inconclusive" in seen else SUPPORTED
+
+
+def _missed(path: Path) -> dict[str, list[str]]:
+    """Claim -> the wrong formulas that no case caught, of a finished run's `mutants.csv`."""
+    try:
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+        outcomes: dict[tuple[str, str], set[str]] = {}
+        for row in rows:
+            outcomes.setdefault((row["claim"], row["mutant"]), set()).add(row["caught"])
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
+        reason = getattr(error, "strerror", None) or "it is not a table of mutants"
+        raise InputError(f"`{path}` cannot be read: {reason}. Run the workflow first.") from None
+    missed: dict[str, list[str]] = {}
+    for (claim, mutant), seen in outcomes.items():
+        if "no" in seen and "yes" not in seen:
+            missed.setdefault(claim, []).append(mutant)
+    return missed
 
 
 _COLUMNS = ("claim", "reading", "verdict", "error_over_bound", "smallest_detectable", "mutants")

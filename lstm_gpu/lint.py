@@ -162,8 +162,10 @@ class Lint:
         if not bool(comparison.equivalent.any()):
             return
         for name, present in self._present.items():
-            hidden = self.findings[name].hidden
-            hidden[key] = hidden.get(key, 0) + int((comparison.equivalent & present).sum())
+            count = int((comparison.equivalent & present).sum())
+            if count:
+                hidden = self.findings[name].hidden
+                hidden[key] = hidden.get(key, 0) + count
 
     def merge(self, other: "Lint") -> None:
         """Add what another part of the weight sets showed."""

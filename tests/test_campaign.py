@@ -222,7 +222,7 @@ def test_values_that_overflow_are_undecided_with_a_reason(monkeypatch):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_generic_case_decides_every_true_reading_and_catches_every_mutant(dtype):
-    case = Case(8, 5, dtype, "normal_gain_1", "generic")
+    case = Case(8, 8, dtype, "normal_gain_1", "generic")
     records = tally(campaign.check_shard(case, 1, 0, 24, "numpy")).records
     for claim, reading in TRUE:
         assert records[claim, reading, "", "complex_step"].verdict == "supported"

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from lstm_gpu import configuration, weights
 from lstm_gpu.errors import InputError
+from lstm_gpu.weights import DISTRIBUTIONS, REGIMES
 
 ROOT = Path(__file__).parents[1]
-CONFIGS = [ROOT / "config" / "config.yaml", ROOT / "config" / "test" / "config.yaml"]
+SHIPPED = ("config", "test/config", "large", "million")
+CONFIGS = [ROOT / "config" / f"{name}.yaml" for name in SHIPPED]
 DEFAULT = yaml.safe_load(CONFIGS[0].read_text())
 REMOVE = object()
 
@@ -33,9 +35,17 @@ def changed(place: str, value: object) -> dict:
     return config
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=["default", "test"])
+@pytest.mark.parametrize("path", CONFIGS, ids=SHIPPED)
 def test_the_shipped_configurations_are_valid(path):
     assert configuration.load(path) == yaml.safe_load(path.read_text())
+
+
+def test_the_search_for_false_alarms_is_as_large_as_it_says():
+    config = configuration.load(ROOT / "config" / "million.yaml")
+    cases = configuration.case_table(config)
+    assert len(cases) * config["weight_sets"] >= 10**6
+    assert {case.distribution for case in cases} == set(DISTRIBUTIONS)
+    assert {case.regime for case in cases} == set(REGIMES)
 
 
 BAD = [

@@ -127,7 +127,7 @@ def test_a_formula_wrong_by_1e_40_is_proved_wrong(monkeypatch, error, proof):
 
 
 def test_every_mutant_is_proved_wrong_somewhere():
-    sets = one(drawn(GENERIC))
+    sets = one(drawn(replace(GENERIC, input_size=GENERIC.hidden_size)))  # W for U exists
     for mutant in JACOBIAN_MUTANTS:
         key = mutant.claim, jacobians.MUTATED[mutant.claim]
         assert ball.REFUTED in proofs(sets, key, mutant.name).values(), mutant.name
@@ -141,6 +141,8 @@ def test_what_is_no_statement_on_a_derivative_is_refused():
     for key in (HIDDEN, COLUMNS):
         with pytest.raises(KeyError):
             enclosures.enclose(sets, *key, (0, 0), "no_such")
+    with pytest.raises(KeyError):
+        enclosures.enclose(sets, *HIDDEN, (0, 0), "W_for_U")  # m is not n
 
 
 # --- Shards ---------------------------------------------------------------------------------------

@@ -9,26 +9,28 @@ from examples import GENERIC, drawn
 
 from lstm_gpu import bounds, cell
 from lstm_gpu.backend import to_host
-from lstm_gpu.claims import cell_state, jacobians
+from lstm_gpu.claims import cell_state, jacobians, mutation
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.derivatives import hidden_jacobian
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.tally import summarise
-from lstm_gpu.weights import Case
+from lstm_gpu.weights import DTYPES, Case
 
 NAMES = [f"{m.claim}/{m.name}" for m in JACOBIAN_MUTANTS]
 mutants = pytest.mark.parametrize("mutant", JACOBIAN_MUTANTS, ids=NAMES)
 
+SIZES = (1, 2, 3, 8)
 # At n = 1 a transpose or another scaling's side is no mistake.
 SAME_AT_1 = {
-    "U_f_transposed", "all_U_transposed", "column_scaling_in_f", "jacobian_transposed",
-    "columns_scaled",
+    *(f"U_{gate}_transposed" for gate in "ifuo"), "all_U_transposed", "column_scaling_in_f",
+    "jacobian_transposed", "columns_scaled",
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def blocks():
-    return {n: Block(drawn(replace(GENERIC, hidden_size=n), 12)) for n in (1, 2, 3, 8)}
+    """With m = n: W for U exists there."""
+    return {n: Block(drawn(replace(GENERIC, hidden_size=n, input_size=n), 12)) for n in SIZES}
 
 
 def compared(block, mutant, reference):
@@ -38,8 +40,9 @@ def compared(block, mutant, reference):
 
 
 def test_there_are_many_and_each_has_a_name_a_family_and_a_place():
-    assert len(JACOBIAN_MUTANTS) >= 12
-    assert len({m.name for m in JACOBIAN_MUTANTS if m.claim == "hidden_jacobian"}) >= 12
+    per_claim = Counter(m.claim for m in JACOBIAN_MUTANTS)
+    assert per_claim["hidden_jacobian"] >= 40
+    assert min(per_claim.values()) >= 8
     assert max(Counter(NAMES).values()) == 1, Counter(NAMES).most_common(1)
     for mutant in JACOBIAN_MUTANTS:
         assert mutant.name
@@ -102,6 +105,37 @@ def test_no_two_mutants_of_a_claim_are_the_same_formula(blocks):
             assert (gap > 100 * rounding).any(), (claim, one, other)
 
 
+def test_W_for_U_exists_for_m_equal_to_n_alone(blocks):
+    other = Block(drawn(GENERIC, 3))
+    assert GENERIC.input_size != GENERIC.hidden_size
+    keys = {(c.claim, c.mutant) for c in jacobians.trials(other)}
+    for mutant in JACOBIAN_MUTANTS:
+        exists = mutant.formula(jacobians.subject(other, "central")) is not None
+        assert exists == (mutant.name != "W_for_U") == ((mutant.claim, mutant.name) in keys)
+
+
+def test_the_formulas_with_nothing_replaced_are_the_true_ones(blocks):
+    """A slip differs from the truth by the slip alone."""
+    s = jacobians.subject(blocks[8], "central")
+    for changed, truth in (
+        (mutation.hidden(s), mutation.true_hidden(s)),
+        (mutation.tanh_cell(s), mutation.true_tanh_cell(s)),
+    ):
+        assert abs(changed - truth).max() <= 16 * 2.0**-53 * abs(truth).max()
+
+
+def test_the_first_step_s_formula_is_right_there_and_only_there(blocks):
+    """Right for h_{t-1} = 0, which is what a test of one step from zero tries."""
+    sets = blocks[3].sets
+    first = Block(replace(sets, h_prev=0 * sets.h_prev))
+    for mutant in JACOBIAN_MUTANTS:
+        if mutant.name == "right_in_the_first_step_only":
+            record = summarise(compared(first, mutant, "complex_step"), 0)
+            assert (record.equivalent_sets, record.refuted_sets) == (12, 0)
+            record = summarise(compared(blocks[3], mutant, "complex_step"), 0)
+            assert (record.equivalent_sets, record.refuted_sets) == (0, 12)
+
+
 def test_a_mutant_does_not_change_the_block(blocks):
     block = blocks[3]
     before = [a.copy() for a in (block.sets.U, block.sets.c_prev, block.step.h, block.step.f)]
@@ -119,6 +153,8 @@ def test_mutants_have_the_same_bits_on_every_backend(backend, exact):
     if not exact:
         pytest.skip("another library rounds differently")
     for mutant in JACOBIAN_MUTANTS:
+        if mutant.name == "W_for_U":  # GENERIC has m < n
+            continue
         here = to_host(mutant.formula(jacobians.subject(block, "central")))
         there = mutant.formula(jacobians.subject(host, "central"))
         assert (here == there).all(), mutant.name
@@ -137,13 +173,40 @@ def test_with_zero_states_some_slips_hide_and_are_called_equivalent():
 
 
 def test_float32_catches_all_but_the_smallest_errors():
-    block = Block(drawn(Case(8, 5, "float32", "normal_gain_4", "generic"), 12))
+    block = Block(drawn(Case(8, 8, "float32", "normal_gain_4", "generic"), 12))
     missed = {
         mutant.name
         for mutant in JACOBIAN_MUTANTS
         if not summarise(compared(block, mutant, "complex_step"), 0).refuted_sets
     }
     assert missed <= {"off_by_0.01_percent"}, missed
+
+
+LARGEST_MISSED = 1e-2  # of the Jacobian's largest entry: what float32 is asked to catch
+
+
+@pytest.mark.parametrize(
+    ("n", "sets"),
+    [(2, 16), (3, 16), (8, 16), (32, 8), (64, 4), (128, 4), (256, 2),
+     pytest.param(512, 1, marks=pytest.mark.slow)],
+)  # fmt: skip
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_few_weight_sets_catch_every_slip_at_every_size(n, sets, dtype):
+    """In float64 all of them, in float32 all of relative size 1e-2 or more."""
+    block = Block(drawn(Case(n, n, dtype, "pytorch_uniform", "generic"), sets))
+    caught, size = {}, {}
+    s = jacobians.subject(block, "complex_step")
+    for mutant in JACOBIAN_MUTANTS:
+        truth = jacobians.READINGS[mutant.claim, jacobians.MUTATED[mutant.claim]][1](s)
+        key = mutant.claim, mutant.name
+        size[key] = float(abs(mutant.formula(s) - truth).max() / abs(truth).max())
+        caught[key] = any(
+            summarise(compared(block, mutant, reference), 0).refuted_sets
+            for reference in REFERENCES
+        )
+    missed = {key: size[key] for key, found in caught.items() if not found}
+    assert dtype == "float32" or not missed, missed
+    assert all(of < LARGEST_MISSED for of in missed.values()), missed
 
 
 def _in_another_order(block):

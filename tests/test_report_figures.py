@@ -12,9 +12,17 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.report import figures, style
 from lstm_gpu.report.figures import error_over_bound, ladder, mutants, sigmoid, worst_entry
 
-NAMES = ("ladder", "error_over_bound", "mutants", "alignment", "sigmoid", "worst_entry")
+NAMES = (
+    "ladder",
+    "error_over_bound",
+    "mutants",
+    "detection",
+    "alignment",
+    "sigmoid",
+    "worst_entry",
+)
 TABLES = ("cases.csv", "mutants.csv", "alignment.csv", "best_cosine.csv", "ladder.csv",
-          "sigmoid.csv", "sigmoid_curve.csv")  # fmt: skip
+          "sigmoid.csv", "sigmoid_curve.csv", "detection.csv")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +131,11 @@ def test_titles_follow_the_data(results):
     steps.loc[steps["formula"] == "hidden_jacobian", "verdict"] = "refuted"
     assert "refute the hidden Jacobian" in ladder.title(steps)
     table = pd.read_csv(results / "mutants.csv")
-    assert mutants.title(table).startswith("Every one of 92 ")
-    table.loc[table["mutant"] == "all_zero", "caught"] = "no"
-    assert mutants.title(table).startswith("91 of 92")
-    assert "all zero" in mutants.title(table)
+    assert mutants.title(table).startswith("Every one of 127 ")
+    spoiled = (table["mutant"] == "all_zero") & (table["claim"] == "hidden_jacobian")
+    table.loc[spoiled, "caught"] = "no"
+    assert mutants.title(table).startswith("126 of 127")
+    assert "all zero (D4)" in mutants.title(table)
     survey = pd.read_csv(results / "sigmoid.csv")
     assert "7.62, 16.64, 36.74" in sigmoid.title(survey)
     survey.loc[survey["form"] == "stable", "half_lost"] = 1
@@ -149,6 +158,17 @@ def test_outcome_of_a_cell():
     assert mutants.outcome(rows("yes", "no")) == "in some"
     assert mutants.outcome(rows("no", "equivalent here")) == "no"
     assert mutants.outcome(rows("equivalent here")) == "equivalent here"
+
+
+def test_columns_of_the_matrix_are_in_order_and_about_equal():
+    groups = [("", f"{k}", ["x"] * size) for k, size in enumerate((3, 8, 21, 46, 11, 15, 10, 7, 6))]
+    for count, longest in ((1, 127 + 9 * 1.6), (2, 78 + 4 * 1.6), (3, 49 + 5 * 1.6)):
+        columns = mutants._columns(groups, count)
+        assert [group for column in columns for group in column] == groups
+        assert len(columns) == count
+        lengths = [sum(len(names) + 1.6 for *_, names in column) for column in columns]
+        assert abs(max(lengths) - longest) < 1e-9, lengths
+    assert mutants._columns(groups[:1], 3) == [groups[:1]]
 
 
 @pytest.mark.parametrize(("n", "size"), [(1, 1), (64, 1), (65, 2), (128, 2), (200, 4)])

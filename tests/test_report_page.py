@@ -117,7 +117,7 @@ def test_the_first_sentence_sums_up(results):
     text = written(results)
     first = re.search(r'<p class="summary">(.*?)</p>', text, re.DOTALL)[1]
     assert first.startswith("16 of 22 readings supported, 6 refuted, 0 inconclusive; 32 weight")
-    assert "every one of 92 wrong formulas caught" in first
+    assert "every one of 127 wrong formulas caught" in first
     assert "no false alarm" in first
 
 
@@ -142,6 +142,8 @@ def test_mutants_that_pass_are_named(results):
     frame.loc[frame["mutant"] == "all_zero", "caught"] = "no"
     frame.to_csv(results / "mutants.csv", index=False)
     text = written(results)
+    row = text[text.index('id="hidden_jacobian--as_written"') :]
+    assert "missed: all zero</strong>" in row[: row.index("</tr>")]
     assert "passed everywhere</strong>" in text
     assert '<span class="name">all zero</span>' in text
 

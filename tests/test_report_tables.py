@@ -26,9 +26,11 @@ TABLES = (
     "verdicts.csv",
     "cases.csv",
     "mutants.csv",
+    "mutation_score.csv",
     "alignment.csv",
     "sigmoid.csv",
     "ladder.csv",
+    "detection.csv",
     "enclosures.csv",
     "best_cosine.csv",
     "sigmoid_curve.csv",
@@ -97,6 +99,56 @@ def test_mutants_of_a_claim_are_counted_once(results):
         mutants = of_claim[row["claim"]]
         assert int(row["mutants"]) == len(mutants)
         assert int(row["mutants_caught"]) == sum("yes" in c for c in mutants.values())
+
+
+def test_the_mutation_score_follows_from_the_table_of_mutants(results):
+    best = {}
+    for row in rows(results, "mutants.csv"):
+        place = best.setdefault((row["claim"], row["hidden_size"], row["dtype"]), {})
+        place.setdefault(row["mutant"], set()).add(row["caught"])
+    scores = rows(results, "mutation_score.csv")
+    assert header(results, "mutation_score.csv").endswith("score,missed_mutants")
+    assert len(scores) == len(best)
+    for row in scores:
+        seen = best[row["claim"], row["hidden_size"], row["dtype"]]
+        caught = sum("yes" in outcomes for outcomes in seen.values())
+        missed = [m for m, outcomes in seen.items() if "yes" not in outcomes and "no" in outcomes]
+        assert int(row["caught"]) == caught
+        assert row["missed_mutants"].split() == missed
+        assert int(row["missed"]) == len(missed)
+        assert caught + len(missed) + int(row["equivalent"]) == len(seen)
+        assert float(row["score"]) == caught / (caught + len(missed))
+
+
+def test_a_score_by_hand():
+    def row(mutant, caught):
+        return {"claim": "a", "hidden_size": 3, "dtype": "float64", "mutant": mutant} | {
+            "caught": caught
+        }
+
+    tried = [row("x", "yes"), row("x", "no"), row("y", "no"), row("y", "equivalent here")]
+    (score,) = tables.score_rows([*tried, row("z", "equivalent here"), row("w", "no")])
+    assert (score["caught"], score["missed"], score["equivalent"]) == (1, 2, 1)
+    assert score["score"] == 1 / 3
+    assert score["missed_mutants"] == "y w"
+    (score,) = tables.score_rows([row("z", "equivalent here")])
+    assert score["score"] is None
+
+
+def test_a_supported_case_names_the_mutants_that_it_missed(tmp_path):
+    def spare(kind, content):
+        if kind == "check" and content["case"]["hidden_size"] == 3:
+            for record in content["records"]:
+                if (record["claim"], record["mutant"]) == (CLAIM, "no_f_path"):
+                    record["refuted_sets"] = 0
+
+    tables.aggregate(write_shards(tmp_path, spare), CONFIG, tmp_path)
+    for row in rows(tmp_path, "cases.csv"):
+        if row["verdict"] == "inconclusive":
+            continue
+        missed = row["claim"] == CLAIM and row["hidden_size"] == "3"
+        assert row["reason"].endswith("missed: no_f_path") == missed, row
+        assert missed or "missed" not in row["reason"], row
 
 
 def test_equivalent_mutants_are_called_so(results):

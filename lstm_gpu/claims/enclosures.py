@@ -90,7 +90,10 @@ def _claimed(sets: Any, claim: str, reading: str, k: int, j: int, mutant: str) -
         formula = cell_state.rival_jacobian
     else:
         formula = READINGS[claim, reading][1]
-    return formula(subject)[0, rows.index(k), columns.index(j)]
+    value = formula(subject)
+    if value is None:  # W for U where m is not n
+        raise KeyError(f"{claim}/{reading}/{mutant}")
+    return value[0, rows.index(k), columns.index(j)]
 
 
 def _hidden_product(sets: Any, k: int, j: int) -> arb:

@@ -140,4 +140,6 @@ def _claim_trials(
     for mutant in JACOBIAN_MUTANTS:
         if mutant.claim == claim and (only is None or only[1:3] == (mutated, mutant.name)):
             wrong = mutant.formula(s)
+            if wrong is None:  # W for U where m is not n: no one can make that slip here
+                continue
             yield from compare(mutated, mutant.name, wrong, _equivalent(wrong, truth, rounding))

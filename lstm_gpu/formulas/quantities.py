@@ -189,10 +189,13 @@ class Material:
             return
         absent = set() if self.quantity.name == "hidden_jacobian" else {"time index"}
         if self.quantity.by == "x":
-            absent |= {"matrix orientation"}  # of n × m matrices there is no transpose to take
+            # Of n × m matrices there is no transpose to take, and c_{t-1} has no path to x_t.
+            absent |= {"matrix orientation", "extra path"}
         for mutant in JACOBIAN_MUTANTS:
             if mutant.claim == "hidden_jacobian" and mutant.family not in absent:
-                yield mutant.name, mutant.formula(self.subject)
+                wrong = mutant.formula(self.subject)
+                if wrong is not None:  # W for U where m is not n
+                    yield mutant.name, wrong
 
 
 @functools.cache
@@ -211,7 +214,7 @@ def slips_of(quantity: str) -> frozenset[str]:
         )
 
 
-_TELLING = Case(3, 2, "float64", "normal_gain_1", "generic")
+_TELLING = Case(3, 3, "float64", "normal_gain_1", "generic")
 _DIAGONALS: dict[str, Callable[[Block], Array]] = {
     "c": lambda block: block.step.f,
     "h": lambda block: derivatives.hidden_by_cell_jacobian(block.step),

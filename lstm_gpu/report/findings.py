@@ -23,7 +23,10 @@ DTYPES = ("float64", "float32")
 
 
 def summary(
-    verdicts: pd.DataFrame, alignment: pd.DataFrame, expected: dict[tuple[str, str], str]
+    verdicts: pd.DataFrame,
+    alignment: pd.DataFrame,
+    expected: dict[tuple[str, str], str],
+    injected: dict[str, Any],
 ) -> str:
     """The run in one sentence."""
     counts = verdicts["verdict"].value_counts()
@@ -55,6 +58,11 @@ def summary(
     off = int((alignment["ks_distance"] > alignment["ks_threshold"]).sum())
     if off:
         parts.append(f"in {plural(off, 'case')} the random directions miss their exact law")
+    if injected["defects"]:
+        parts.append(
+            f"in {plural(len(injected['defects']), 'place')} the smallest detectable error is not "
+            "what it says"
+        )
     return "; ".join(parts) + "."
 
 
@@ -135,6 +143,15 @@ def survivors(mutants: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def missed(mutants: pd.DataFrame) -> dict[str, list[str]]:
+    """Claim -> the mutants that no case caught though they change something in one."""
+    names: dict[str, list[str]] = {}
+    for (claim, mutant), rows in mutants.groupby(["claim", "mutant"], sort=False):
+        if MISSED in set(rows["caught"]) and CAUGHT not in set(rows["caught"]):
+            names.setdefault(claim, []).append(words(mutant))
+    return names
+
+
 def missed_places(mutants: pd.DataFrame) -> tuple[int, int]:
     """In how many places (mutant, size, dtype, distribution) a mutant passed; of how many."""
     real = mutants[mutants["caught"].isin([CAUGHT, MISSED])]
@@ -183,6 +200,28 @@ def sphere(alignment: pd.DataFrame) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def injections(table: pd.DataFrame) -> dict[str, Any]:
+    """Errors put in and found from the smallest detectable size on; the rows not as due."""
+    large = table[table["factor"] >= 1]
+    off = table[table["as_expected"] == "no"]
+    return {
+        "trials": int(large["trials"].sum()),
+        "detected": int(large["detected"].sum()),
+        "places": len(table),
+        "defects": [
+            {
+                "claim": f"{words(row['claim'])} / {words(row['reading'])}",
+                "reference": words(row["reference"]),
+                "where": f"n = {row['hidden_size']}, {row['dtype']}",
+                "factor": f"{row['factor']:g}",
+                "size": row["size"],
+                "found": f"{row['detected']:,} of {row['trials']:,}",
+            }
+            for row in off.to_dict("records")
+        ],
+    }
 
 
 def _degrees(value: Any) -> str:

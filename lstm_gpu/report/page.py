@@ -39,6 +39,12 @@ FIGURES = {
         "Matrix of wrong formulas by hidden size and dtype, coloured by whether each was caught.",
         "mutants.csv",
     ),
+    "detection": (
+        "Errors put in, errors found",
+        "Share of injected errors that were found, against their size in units of the smallest "
+        "detectable error, one panel per reading, with the predicted line.",
+        "detection.csv",
+    ),
     "alignment": (
         "Best of many directions",
         "Best cosine of random directions against hidden size with the exact law's band, and the "
@@ -62,9 +68,11 @@ TABLES = (
     "verdicts.csv",
     "cases.csv",
     "mutants.csv",
+    "mutation_score.csv",
     "alignment.csv",
     "sigmoid.csv",
     "ladder.csv",
+    "detection.csv",
     "formulas.csv",
     "enclosures.csv",
     "manifest.json",
@@ -106,13 +114,17 @@ def context(results: Path) -> dict[str, Any]:
     mutants = style.table(results, "mutants.csv")
     manifest = files.read_json(results / "manifest.json", "manifest")
     alignment = style.table(results, "alignment.csv")
+    injected = findings.injections(style.table(results, "detection.csv"))
     proved = enclosures.sentences(style.table(results, "enclosures.csv"))
     expected = {(claim.id, reading.name): reading.expected for claim, reading in readings()}
+    unexpected = findings.unexpected(verdicts, expected)
     return {
-        "summary": findings.summary(verdicts, alignment, expected),
-        "alarm": bool(findings.unexpected(verdicts, expected) or proved["alarm"]),
+        "summary": findings.summary(verdicts, alignment, expected, injected),
+        "alarm": bool(unexpected or injected["defects"] or proved["alarm"]),
+        "injected": injected,
         "proved": proved,
-        "claims": _claims(results, verdicts, cases) + _own(results, verdicts, cases),
+        "claims": _claims(results, verdicts, cases, findings.missed(mutants))
+        + _own(results, verdicts, cases),
         "undecided": findings.undecided(cases),
         "survivors": findings.survivors(mutants),
         "missed_places": findings.missed_places(mutants),
@@ -133,7 +145,9 @@ def context(results: Path) -> dict[str, Any]:
     }
 
 
-def _claims(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dict[str, Any]]:
+def _claims(
+    results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame, missed: dict[str, list[str]]
+) -> list[dict[str, Any]]:
     """The verdicts by claim, in the registry's order."""
     detectable = findings.detectable(cases)
     counts = findings.tally_of_cases(cases)
@@ -157,6 +171,7 @@ def _claims(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[
                 "as_expected": reading.expected == row["verdict"],
                 "detectable": detectable.get(key, "nothing"),
                 "counts": counts.get(key, "in no case"),
+                "missed": missed.get(claim.id, []),
                 "figures": EVIDENCE.get(claim.id, ("error_over_bound",)),
                 "example": _example(results, row),
             }
@@ -185,6 +200,7 @@ def _own(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dic
                 "as_expected": True,
                 "detectable": detectable.get(key, "nothing"),
                 "counts": counts.get(key, "in no case"),
+                "missed": _listed(formula["mutants_missed"]),
                 "figures": (),
                 "example": _example(results, row),
                 **{name: text if isinstance(text, str) else "" for name, text in said.items()},
@@ -192,6 +208,11 @@ def _own(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dic
         )
     title = {"number": "", "title": "Your own formulas"}
     return [{"claim": title, "rows": listed}] if listed else []
+
+
+def _listed(names: Any) -> list[str]:
+    """Names of a cell, which pandas reads as NaN where it is empty."""
+    return [style.words(name) for name in names.split(", ")] if isinstance(names, str) else []
 
 
 def _ratio(value: float) -> str:

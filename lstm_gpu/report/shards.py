@@ -14,6 +14,7 @@ from typing import Any
 
 from lstm_gpu import configuration, files
 from lstm_gpu.accuracy import Accuracy
+from lstm_gpu.claims import injection
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
@@ -36,6 +37,7 @@ class Evidence:
     config : the configuration
     cases : the cases in the configuration's order
     tallies : per case, the records of the checks and of the sphere search
+    injections : per case, the errors put into the checks and those detected
     proofs : the records of sigma' in exact arithmetic, which belong to no case
     enclosures : per case, what ball arithmetic proved at the worst entry of every record
     ladders : per case, the step ladders of its weight set 0
@@ -52,6 +54,7 @@ class Evidence:
     config: Mapping[str, Any]
     cases: list[Case]
     tallies: dict[Case, Tally] = field(default_factory=dict)
+    injections: dict[Case, injection.Injections] = field(default_factory=dict)
     proofs: Tally = field(default_factory=Tally)
     enclosures: dict[Case, list[dict[str, Any]]] = field(default_factory=dict)
     ladders: dict[Case, list[dict[str, Any]]] = field(default_factory=dict)
@@ -106,6 +109,8 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                     drawn.setdefault(case, []).append((start, stop, content["weights_digest"]))
                     evidence.enclosures.setdefault(case, []).extend(content["enclosures"])
                     evidence.ladders.setdefault(case, []).extend(content["ladder"])
+                    injected = injection.Injections.from_list(content["injections"])
+                    evidence.injections.setdefault(case, injection.Injections()).merge(injected)
                 _add_accuracy(evidence, case.dtype, content["accuracy"], path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(

@@ -16,7 +16,7 @@ from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
 from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
 from lstm_gpu.claims.sigmoid_events import EVENTS
-from lstm_gpu.report import counterexamples, manifest, own, verdicts
+from lstm_gpu.report import counterexamples, detection, manifest, own, verdicts
 from lstm_gpu.report.publish import staged
 from lstm_gpu.report.shards import FORMATS, Evidence, collect
 from lstm_gpu.report.verdicts import CASE_COLUMNS, VERDICT_COLUMNS, Finding
@@ -35,6 +35,16 @@ MUTANT_COLUMNS = (
     "largest_error_over_bound",
     "family",
     "seen",
+)
+SCORE_COLUMNS = (
+    "claim",
+    "hidden_size",
+    "dtype",
+    "caught",
+    "missed",
+    "equivalent",
+    "score",
+    "missed_mutants",
 )
 LADDER_COLUMNS = (
     *CASE_COLUMNS,
@@ -97,10 +107,10 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
     ----------
     shards : files of kind check, align and sigmoid; their order does not matter
     config : the validated configuration
-    results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `alignment.csv`,
-        `sigmoid.csv`, `ladder.csv`, `enclosures.csv`, `formulas.csv`, `counterexamples/`,
-        `manifest.json`, and what the figures need besides: `best_cosine.csv`,
-        `sigmoid_curve.csv`, `worst_entry.json`
+    results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `mutation_score.csv`,
+        `alignment.csv`, `sigmoid.csv`, `ladder.csv`, `detection.csv`, `enclosures.csv`,
+        `formulas.csv`, `counterexamples/`, `manifest.json`, and what the figures need besides:
+        `best_cosine.csv`, `sigmoid_curve.csv`, `worst_entry.json`
 
     Raises
     ------
@@ -128,7 +138,9 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         paths = {key: path for key, (path, _) in written.items()}
         _write(folder / "verdicts.csv", VERDICT_COLUMNS, verdict_rows(readings, by_reading, paths))
         _write(folder / "cases.csv", CASES_COLUMNS, case_rows(readings, in_cases, config, written))
-        _write(folder / "mutants.csv", MUTANT_COLUMNS, mutant_rows(evidence))
+        tried = mutant_rows(evidence)
+        _write(folder / "mutants.csv", MUTANT_COLUMNS, tried)
+        _write(folder / "mutation_score.csv", SCORE_COLUMNS, score_rows(tried))
         rows = alignment_rows(evidence)
         _write(folder / "alignment.csv", tuple(rows[0]), rows)
         rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
@@ -136,6 +148,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         _write(folder / "formulas.csv", own.COLUMNS, own.rows(evidence, by_reading))
         _write(folder / "enclosures.csv", ENCLOSURE_COLUMNS, enclosure_rows(evidence))
         _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
+        _write(folder / "detection.csv", detection.COLUMNS, detection.rows(evidence))
         _write(folder / "best_cosine.csv", COSINE_COLUMNS, cosine_rows(evidence))
         _write(folder / "sigmoid_curve.csv", CURVE_COLUMNS, curve_rows(evidence))
         worst = worst_entry(by_reading[SHOWN], config, evidence.accuracies)
@@ -161,7 +174,10 @@ def case_rows(
     config: Mapping[str, Any],
     written: Mapping[tuple[str, str], tuple[str, Case | None]],
 ) -> Rows:
-    """The same per case; `counterexample` in the case that it is taken from."""
+    """The same per case; `counterexample` in the case that it is taken from.
+
+    `reason` says why a case could not decide, or which mutants passed where it did.
+    """
     rows = []
     for case, found in in_cases:
         settings = {**case.as_dict(), "seed": config["seed"]} if case else {}
@@ -174,10 +190,16 @@ def case_rows(
             row |= {
                 "reference": finding.reference,
                 "undecided_sets": finding.undecided_sets,
-                "reason": finding.reason,
+                "reason": _reason(finding),
             }
             rows.append(settings | row)
     return rows
+
+
+def _reason(finding: Finding) -> str:
+    """What is to know of a verdict; the mutants that passed limit one that was reached."""
+    missed = "" if finding.verdict == verdicts.INCONCLUSIVE else finding.missed
+    return "; ".join(text for text in (finding.reason, missed) if text)
 
 
 def mutant_rows(evidence: Evidence) -> Rows:
@@ -206,6 +228,29 @@ def mutant_rows(evidence: Evidence) -> Rows:
                 "seen": seen,
             }
         )
+    return rows
+
+
+def score_rows(tried: Rows) -> Rows:
+    """The mutation score per claim, hidden size and dtype: caught / (caught + missed).
+
+    Caught: in one distribution at least, as one case that refutes a reading is enough.
+    """
+    found: dict[tuple[Any, ...], dict[str, set[str]]] = {}
+    for row in tried:
+        place = found.setdefault((row["claim"], row["hidden_size"], row["dtype"]), {})
+        place.setdefault(row["mutant"], set()).add(row["caught"])
+    rows = []
+    for key, outcomes in found.items():
+        strongest = {name: verdicts.strongest_catch(seen) for name, seen in outcomes.items()}
+        caught, missed, equivalent = (
+            [name for name, outcome in strongest.items() if outcome == kind]
+            for kind in (verdicts.CAUGHT, verdicts.MISSED, verdicts.EQUIVALENT)
+        )
+        real = len(caught) + len(missed)
+        counts = (len(caught), len(missed), len(equivalent), len(caught) / real if real else None)
+        values = (*key, *counts, " ".join(missed))
+        rows.append(dict(zip(SCORE_COLUMNS, values, strict=True)))
     return rows
 
 

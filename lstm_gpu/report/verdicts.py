@@ -89,6 +89,12 @@ class Finding:
         elif self.unsound:
             self.verdict, self.reason = INCONCLUSIVE, UNSOUND
 
+    @property
+    def missed(self) -> str:
+        """The wrong formulas that passed, by name; "" when there is none."""
+        names = [name for name, caught in self.mutants.items() if caught == MISSED]
+        return f"missed: {', '.join(names)}" if names else ""
+
     def columns(self, claim: Claim, reading: Reading, counterexample: str) -> dict[str, Any]:
         """The row of a table; what was not measured is None."""
         worst = self.worst or {}
@@ -145,7 +151,7 @@ def over_cases(findings: Iterable[Finding]) -> Finding:
             total.worst, total.reference = finding.worst, finding.reference
             total.case = finding.case
         for name, caught in finding.mutants.items():
-            total.mutants[name] = _strongest_catch({caught, total.mutants.get(name, caught)})
+            total.mutants[name] = strongest_catch({caught, total.mutants.get(name, caught)})
     total.smallest_detectable = statistics.median(
         [finding.smallest_detectable for finding in findings] or [math.inf]
     )
@@ -199,7 +205,8 @@ def _strongest(verdicts: set[str]) -> str:
     return next((v for v in (REFUTED, SUPPORTED) if v in verdicts), INCONCLUSIVE)
 
 
-def _strongest_catch(outcomes: set[str]) -> str:
+def strongest_catch(outcomes: set[str]) -> str:
+    """Of several places: caught in one is caught; missed in one is not equivalent."""
     return next(outcome for outcome in (CAUGHT, MISSED, EQUIVALENT) if outcome in outcomes)
 
 

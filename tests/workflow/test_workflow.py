@@ -16,8 +16,8 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "config" / "test" / "config.yaml"
-# And the figures' own.
-TABLES = ["verdicts", "cases", "mutants", "alignment", "sigmoid", "ladder", "enclosures"]
+TABLES = ["verdicts", "cases", "mutants", "mutation_score", "alignment", "sigmoid", "ladder"]
+TABLES += ["detection", "enclosures"]  # and the figures' own
 
 CLAIMS = {
     *("cell_state_independence", "product_rule", "tanh_cell_jacobian", "hidden_jacobian"),
@@ -94,7 +94,15 @@ def test_a_run_leaves_every_result_of_the_contract(finished):
     results = finished / "results"
     for name in TABLES:
         assert rows(finished, name), name
-    for name in ["ladder", "error_over_bound", "mutants", "alignment", "sigmoid", "worst_entry"]:
+    for name in [
+        "ladder",
+        "error_over_bound",
+        "mutants",
+        "detection",
+        "alignment",
+        "sigmoid",
+        "worst_entry",
+    ]:
         assert (results / "figures" / f"{name}.svg").stat().st_size > 0
         assert (results / "figures" / f"{name}.png").stat().st_size > 0
     assert (results / "report.html").stat().st_size > 0

@@ -30,6 +30,12 @@ rule aggregate:
             category="2. What the checks catch",
             labels={"table": "mutants", "rows": "wrong formula and case"},
         ),
+        mutation_score=report(
+            update("results/mutation_score.csv"),
+            caption="../report/mutation_score.rst",
+            category="2. What the checks catch",
+            labels={"table": "mutation_score", "rows": "claim, hidden size and dtype"},
+        ),
         alignment=report(
             update("results/alignment.csv"),
             caption="../report/alignment.rst",
@@ -41,6 +47,12 @@ rule aggregate:
             caption="../report/sigmoid.rst",
             category="4. Floating point",
             labels={"table": "sigmoid", "rows": "format, form and region"},
+        ),
+        detection=report(
+            update("results/detection.csv"),
+            caption="../report/detection.rst",
+            category="2. What the checks catch",
+            labels={"table": "detection", "rows": "reading, hidden size and factor"},
         ),
         formulas=report(
             update("results/formulas.csv"),

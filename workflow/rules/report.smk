@@ -34,6 +34,12 @@ rule figures:
             category="2. What the checks catch",
             labels={"figure": "mutants", "shows": "kill matrix"},
         ),
+        detection=report(
+            update("results/figures/detection.png"),
+            caption="../report/detection.rst",
+            category="2. What the checks catch",
+            labels={"figure": "detection", "shows": "injected errors found"},
+        ),
         alignment=report(
             update("results/figures/alignment.png"),
             caption="../report/alignment.rst",

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from lstm_gpu.report import style
 from lstm_gpu.report.figures import (
     alignment,
+    detection,
     error_over_bound,
     ladder,
     mutants,
@@ -19,6 +20,7 @@ FIGURES: dict[str, Callable[[Path], Figure]] = {
     "ladder": ladder.draw,
     "error_over_bound": error_over_bound.draw,
     "mutants": mutants.draw,
+    "detection": detection.draw,
     "alignment": alignment.draw,
     "sigmoid": sigmoid.draw,
     "worst_entry": worst_entry.draw,

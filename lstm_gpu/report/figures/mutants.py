@@ -1,5 +1,6 @@
 """The kill matrix: which wrong formula was caught at which hidden size."""
 
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +16,12 @@ from lstm_gpu.report.verdicts import CAUGHT, EQUIVALENT, MISSED
 CAPTION = (
     "Each cell: one wrong formula on the weight sets of one hidden size n, left half float64, "
     "right half float32. Equivalent: the slip changes nothing there (as a transpose at n = 1); "
-    "blank: it does not exist there (another row at n = 1). Sigma' is proved, whatever n."
+    "blank: it does not exist there (another row at n = 1). Sigma' is proved, whatever n. In which "
+    "distributions: mutants.csv; the share caught, by claim, n and dtype: mutation_score.csv."
 )
 SOME = "in some"  # distributions, not in all
 _COLOURS = {**OUTCOME_COLOURS, SOME: style.SKY}
-_MARKS = {CAUGHT: "", SOME: "", EQUIVALENT: "=", MISSED: "✗"}
+_MARKS = {CAUGHT: "", EQUIVALENT: "=", MISSED: "✗"}
 
 
 def draw(results: Path) -> Figure:
@@ -33,9 +35,11 @@ def draw(results: Path) -> Figure:
         names = list(dict.fromkeys(table.loc[table["claim"] == claim.id, "mutant"]))
         if names:
             groups.append((f"{claim.number}  {claim.title}", claim.id, names))
-    columns = _columns(groups, 2 if sum(len(names) for *_, names in groups) > 24 else 1)
+    rows = sum(len(names) for *_, names in groups)
+    columns = _columns(groups, 3 if rows > 80 else 2 if rows > 24 else 1)
     height = max(sum(len(names) + 1.6 for *_, names in column) for column in columns)
-    fig = style.figure(title(table), CAPTION, 1.9 + 0.2 * height)
+    width = style.WIDTH if len(columns) < 3 else 1.45 * style.WIDTH
+    fig = style.figure(title(table), CAPTION, 1.9 + 0.2 * height, width)
     grid = fig.add_gridspec(2, len(columns), height_ratios=(1, height))
     key = fig.add_subplot(grid[0, :])
     key.axis("off")
@@ -46,7 +50,7 @@ def draw(results: Path) -> Figure:
     present = set().union(*outcomes)
     legend = {
         CAUGHT: "caught in every distribution",
-        SOME: "caught in some distributions",
+        SOME: "caught in some distributions (how many)",
         MISSED: "✗ missed",
         EQUIVALENT: "= equivalent there",
     }
@@ -62,18 +66,26 @@ def title(table: pd.DataFrame) -> str:
     caught = table.groupby(["claim", "mutant"])["caught"].agg(lambda c: (c == CAUGHT).any())
     if caught.all():
         return f"Every one of {style.plural(len(caught), 'wrong formula')} is caught"
-    missed = ", ".join(style.words(name) for _, name in caught[~caught].index[:4])
+    numbers = {claim.id: claim.number for claim in CLAIMS}
+    missed = ", ".join(
+        f"{style.words(name)} ({numbers.get(claim, claim)})"
+        for claim, name in caught[~caught].index[:4]
+    )
     more = ", …" if (~caught).sum() > 4 else ""
     return f"{int(caught.sum())} of {len(caught)} wrong formulas are caught; not: {missed}{more}"
 
 
 def _columns(groups: list, count: int) -> list[list]:
     """Deal the groups, in order, into columns of about equal length."""
-    if count == 1:
-        return [groups]
-    weights = [len(names) + 1.6 for *_, names in groups]
-    cut = min(range(1, len(groups) + 1), key=lambda k: max(sum(weights[:k]), sum(weights[k:])))
-    return [column for column in (groups[:cut], groups[cut:]) if column]
+
+    def dealt(cuts: tuple[int, ...]) -> list[list]:
+        return [groups[a:b] for a, b in pairwise((0, *cuts, len(groups))) if a < b]
+
+    def longest(cuts: tuple[int, ...]) -> float:
+        return max(sum(len(names) + 1.6 for *_, names in column) for column in dealt(cuts))
+
+    cuts = combinations(range(1, len(groups)), min(count, len(groups)) - 1)
+    return dealt(min(cuts, key=longest))
 
 
 def _panel(
@@ -126,9 +138,10 @@ def _cell(ax: Axes, x: float, y: float, width: float, rows: pd.DataFrame) -> str
     box = Rectangle((x + 0.02, y + 0.07), width - 0.04, 0.86, linewidth=0)
     box.set_facecolor(_COLOURS[shown])
     ax.add_patch(box)
-    if _MARKS[shown]:
+    mark = f"{int((rows['caught'] == CAUGHT).sum())}" if shown == SOME else _MARKS[shown]
+    if mark:
         ax.text(
-            x + width / 2, y + 0.53, _MARKS[shown], ha="center", va="center", fontsize=7.5,
+            x + width / 2, y + 0.53, mark, ha="center", va="center", fontsize=7.5,
             color="white" if shown == MISSED else QUIET,
         )  # fmt: skip
     return shown

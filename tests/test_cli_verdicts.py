@@ -1,0 +1,45 @@
+"""`verdicts` in the terminal: which wrong formulas passed stands below the table."""
+
+import pandas as pd
+import pytest
+from report_run import aggregate
+
+from lstm_gpu import cli
+from lstm_gpu.cli import REFUTED, WRONG_INPUT
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    return aggregate(tmp_path_factory.mktemp("run") / "results")
+
+
+def test_all_caught_and_nothing_is_added(results, capsys):
+    assert cli.main(["verdicts", str(results)]) == REFUTED
+    out = capsys.readouterr().out
+    assert "46/46" in out
+    assert "missed" not in out
+
+
+def test_the_missed_are_named_where_no_case_catches_them(results, tmp_path, capsys):
+    frame = pd.read_csv(results / "mutants.csv", keep_default_na=False)
+    of_d4 = frame["claim"] == "hidden_jacobian"
+    frame.loc[of_d4 & (frame["mutant"] == "all_zero"), "caught"] = "no"
+    frame.loc[of_d4 & (frame["mutant"] == "no_f_path"), "caught"] = "equivalent here"
+    somewhere = frame.index[of_d4 & (frame["mutant"] == "W_for_U")][:-1]
+    frame.loc[somewhere, "caught"] = "no"
+    frame.to_csv(tmp_path / "mutants.csv", index=False)
+    (tmp_path / "verdicts.csv").write_bytes((results / "verdicts.csv").read_bytes())
+    cli.main(["verdicts", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert out.endswith("hidden_jacobian missed: all_zero\n")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"a,b\n1,2\n"])
+def test_no_table_of_mutants_is_one_line(results, tmp_path, capsys, content):
+    (tmp_path / "verdicts.csv").write_bytes((results / "verdicts.csv").read_bytes())
+    if content is not None:
+        (tmp_path / "mutants.csv").write_bytes(content)
+    assert cli.main(["verdicts", str(tmp_path)]) == WRONG_INPUT
+    message = capsys.readouterr().err
+    assert "mutants.csv" in message
+    assert message.count("\n") == 1
