@@ -31,6 +31,7 @@ TABLES = (
     "sigmoid.csv",
     "ladder.csv",
     "detection.csv",
+    "lint.csv",
     "enclosures.csv",
     "best_cosine.csv",
     "sigmoid_curve.csv",

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lstm_gpu import files
 from lstm_gpu.errors import InputError
-from lstm_gpu.report import enclosures, findings, style
+from lstm_gpu.report import enclosures, findings, inputs, style
 from lstm_gpu.report.mathml import typeset
 from lstm_gpu.report.verdicts import REFUTED, readings
 
@@ -73,6 +73,7 @@ TABLES = (
     "sigmoid.csv",
     "ladder.csv",
     "detection.csv",
+    "lint.csv",
     "formulas.csv",
     "enclosures.csv",
     "manifest.json",
@@ -125,6 +126,7 @@ def context(results: Path) -> dict[str, Any]:
         "proved": proved,
         "claims": _claims(results, verdicts, cases, findings.missed(mutants))
         + _own(results, verdicts, cases),
+        "hidden": inputs.summary(style.table(results, "lint.csv")),
         "undecided": findings.undecided(cases),
         "survivors": findings.survivors(mutants),
         "missed_places": findings.missed_places(mutants),

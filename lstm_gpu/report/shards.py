@@ -19,6 +19,7 @@ from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.shard import FormulaEvidence, merge_rows, tally_of
+from lstm_gpu.lint import Lint
 from lstm_gpu.sphere.summary import merge_summaries
 from lstm_gpu.tally import Tally
 from lstm_gpu.weights.case import Case
@@ -44,6 +45,7 @@ class Evidence:
     searches : per case, the statistics of the sphere search
     surveys : per floating-point format, the survey of the forms of sigma'
     digests : per case, the combined digest of its drawn weights
+    lint : per case, what its weight sets hide
     own_tallies : per case, the records of readers' own formulas
     own : what else is known of each of them
     devices : (backend, device) of every kind of machine that computed, sorted
@@ -61,6 +63,7 @@ class Evidence:
     searches: dict[Case, dict[str, Any]] = field(default_factory=dict)
     surveys: dict[str, dict[str, Any]] = field(default_factory=dict)
     digests: dict[Case, str] = field(default_factory=dict)
+    lint: dict[Case, Lint] = field(default_factory=dict)
     own_tallies: dict[Case, Tally] = field(default_factory=dict)
     own: dict[tuple[str, str], FormulaEvidence] = field(default_factory=dict)
     devices: list[tuple[str, str]] = field(default_factory=list)
@@ -109,6 +112,7 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                     drawn.setdefault(case, []).append((start, stop, content["weights_digest"]))
                     evidence.enclosures.setdefault(case, []).extend(content["enclosures"])
                     evidence.ladders.setdefault(case, []).extend(content["ladder"])
+                    evidence.lint.setdefault(case, Lint()).merge(Lint.from_dict(content["lint"]))
                     injected = injection.Injections.from_list(content["injections"])
                     evidence.injections.setdefault(case, injection.Injections()).merge(injected)
                 _add_accuracy(evidence, case.dtype, content["accuracy"], path)

@@ -16,7 +16,7 @@ from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
 from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
 from lstm_gpu.claims.sigmoid_events import EVENTS
-from lstm_gpu.report import counterexamples, detection, manifest, own, verdicts
+from lstm_gpu.report import counterexamples, detection, inputs, manifest, own, verdicts
 from lstm_gpu.report.publish import staged
 from lstm_gpu.report.shards import FORMATS, Evidence, collect
 from lstm_gpu.report.verdicts import CASE_COLUMNS, VERDICT_COLUMNS, Finding
@@ -108,7 +108,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
     shards : files of kind check, align and sigmoid; their order does not matter
     config : the validated configuration
     results : folder for `verdicts.csv`, `cases.csv`, `mutants.csv`, `mutation_score.csv`,
-        `alignment.csv`, `sigmoid.csv`, `ladder.csv`, `detection.csv`, `enclosures.csv`,
+        `alignment.csv`, `sigmoid.csv`, `ladder.csv`, `detection.csv`, `lint.csv`, `enclosures.csv`,
         `formulas.csv`, `counterexamples/`, `manifest.json`, and what the figures need besides:
         `best_cosine.csv`, `sigmoid_curve.csv`, `worst_entry.json`
 
@@ -148,6 +148,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         _write(folder / "formulas.csv", own.COLUMNS, own.rows(evidence, by_reading))
         _write(folder / "enclosures.csv", ENCLOSURE_COLUMNS, enclosure_rows(evidence))
         _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
+        _write(folder / "lint.csv", inputs.COLUMNS, list(inputs.rows(evidence)))
         _write(folder / "detection.csv", detection.COLUMNS, detection.rows(evidence))
         _write(folder / "best_cosine.csv", COSINE_COLUMNS, cosine_rows(evidence))
         _write(folder / "sigmoid_curve.csv", CURVE_COLUMNS, curve_rows(evidence))

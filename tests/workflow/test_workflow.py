@@ -17,7 +17,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "config" / "test" / "config.yaml"
 TABLES = ["verdicts", "cases", "mutants", "mutation_score", "alignment", "sigmoid", "ladder"]
-TABLES += ["detection", "enclosures"]  # and the figures' own
+TABLES += ["detection", "enclosures", "lint"]  # and the figures' own
 
 CLAIMS = {
     *("cell_state_independence", "product_rule", "tanh_cell_jacobian", "hidden_jacobian"),

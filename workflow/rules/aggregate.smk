@@ -60,6 +60,12 @@ rule aggregate:
             category="1. Verdicts",
             labels={"table": "formulas", "rows": "formula of your own"},
         ),
+        lint=report(
+            update("results/lint.csv"),
+            caption="../report/lint.rst",
+            category="2. What the checks catch",
+            labels={"table": "lint", "rows": "case and finding"},
+        ),
         enclosures=report(
             update("results/enclosures.csv"),
             caption="../report/enclosures.rst",

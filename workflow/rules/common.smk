@@ -48,6 +48,7 @@ TABLES = [
         "sigmoid.csv",
         "ladder.csv",
         "detection.csv",
+        "lint.csv",
         "formulas.csv",
         "enclosures.csv",
         "best_cosine.csv",
