@@ -6,6 +6,7 @@ and the backend.
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,12 @@ def job_memory(case: Case) -> int:
     """
     n, real = case.hidden_size, np.dtype(case.dtype).itemsize
     return 8 * 5 * words_per_set(case) + n * n * (14 * 2 * real + 70 * real)
+
+
+def square_memory(case: Case) -> int:
+    """`job_memory` where h_{t-1} and x_t may change places, for derivatives by either of them."""
+    size = max(case.hidden_size, case.input_size)
+    return job_memory(replace(case, hidden_size=size, input_size=size))
 
 
 def _blocks(start: int, stop: int, size: int, progress: Progress) -> Iterator[tuple[int, int]]:

@@ -23,7 +23,7 @@ import numpy as np
 from lstm_gpu import bounds, derivatives
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.claims.block import REFERENCES, Block
-from lstm_gpu.derivatives import sigmoid_derivative, tanh_derivative
+from lstm_gpu.derivatives import columns, rows, sigmoid_derivative, tanh_derivative
 from lstm_gpu.formulas.view import StepView, view
 from lstm_gpu.mutants import JACOBIAN_MUTANTS, Subject
 from lstm_gpu.references import by_cell
@@ -152,6 +152,24 @@ class Material:
             return 2 * bounds.entries(self.allowance, self.block.sets.U)
         tiny = float(np.finfo(self.sets.U.dtype).tiny)  # beside the diagonal, where all is zero
         return 2 * by_cell.diagonal(self.allowance * bounds.SLACK, self.sets.U.dtype) + tiny
+
+    @cached_property
+    def slip_rounding(self) -> Array:
+        """Bound on the gap between two evaluations of the same slip, (sets, n, k).
+
+        A slip may give a gate another's matrix, transpose it, or scale columns for rows: so the
+        coefficients of all gates, of row k and of row j, meet the largest of the entries.
+        """
+        if not isinstance(self.allowance, dict):
+            return self.rounding
+        U = self.block.sets.U
+        xp = namespace_of(U)
+        total = (sum(self.allowance.values()) * bounds.SLACK).astype(U.dtype)
+        size, largest = rows(total), xp.abs(U).max(axis=1)
+        if self.quantity.by == "h":
+            size = size + columns(total)
+            largest = xp.maximum(largest, xp.swapaxes(largest, 1, 2))
+        return 2 * size * largest + float(np.finfo(U.dtype).tiny)
 
     @cached_property
     def references(self) -> dict[str, Measured]:

@@ -49,21 +49,16 @@ def try_case(
     A formula that cannot be evaluated is reported and left out from then on; the others go on.
     """
     tally = found.tallies.setdefault(case, Tally())
-    size = max(1, _ENTRIES // (case.hidden_size * max(case.hidden_size, case.input_size)))
+    size = max(1, _ENTRIES // max(case.hidden_size, case.input_size) ** 2)  # by x: m points of m
     for first in range(start, stop, size):
         last = min(first + size, stop)
         sets = draw(case, seed, first, last, xp)
         with np.errstate(all="ignore"):  # what is not finite is counted
             for quantity in dict.fromkeys(formula.quantity for formula in formulas):
                 same = [f for f in formulas if f.quantity == quantity and f.key not in found.errors]
-                if quantity == ARGMAX:
-                    _try_directions(
-                        same,
-                        Directions(sets, case, seed, range(first, last), xp),
-                        first,
-                        tally,
-                        found,
-                    )
+                if same and quantity == ARGMAX:
+                    directions = Directions(sets, case, seed, range(first, last), xp)
+                    _try_directions(same, directions, first, tally, found)
                 elif same:
                     _try_jacobians(same, Material(QUANTITIES[quantity], sets), first, tally, found)
 
@@ -89,7 +84,7 @@ def _try_jacobians(
             tally.update(comparison, first)
         _count_not_finite(formula, claimed, truth, found)
         suspects = found.suspects.setdefault(formula.key, Suspects())
-        suspects.update(claimed, truth, rounding, slips)
+        suspects.update(claimed, truth, rounding, slips, material.slip_rounding)
     if not tried:
         return
     for name, wrong in slips:
@@ -171,7 +166,7 @@ def _try_directions(
             tally.update(comparison, first)
         _count_not_finite(formula, claimed, truth, found)
         suspects = found.suspects.setdefault(formula.key, Suspects())
-        suspects.update(claimed, truth, rounding, slips)
+        suspects.update(claimed, truth, rounding, slips, rounding)
     for name, wrong in slips:
         same = (xp.abs(wrong - truth) <= rounding).all(axis=(1, 2))
         for comparison in directions.compare("", name, wrong, same):
@@ -210,4 +205,6 @@ def _measured_by(tried: Iterator[Comparison], formula: Formula, reference: str) 
     for comparison in tried:
         if comparison.reference == reference:
             return comparison
-    raise InputError(f"`reference` must be one that measures {formula.quantity}: {reference!r}.")
+    raise InputError(
+        f"`reference` must be one that measures {formula.quantity}, got {reference!r:.60}."
+    )
