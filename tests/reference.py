@@ -193,9 +193,7 @@ def jacobians_by(p: Inputs, state: str) -> dict[str, list]:
             other = {s: [Jet([v, zero]) for v in getattr(p, s)] for s in ("x", "h", "c")}
             q = replace(p, **{**other, state: moved})
             columns.append(activate(preactivations(q), q.c))
-    return {
-        v: [[columns[j][v][k].a[1] for j in range(size)] for k in range(n)] for v in VALUES
-    }
+    return {v: [[columns[j][v][k].a[1] for j in range(size)] for k in range(n)] for v in VALUES}
 
 
 def derivatives(p: Inputs, name: str, order: int) -> list:

@@ -12,7 +12,10 @@ from lstm_gpu.formulas.quantities import QUANTITIES, Material
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.weights import DTYPES, Case
 
-SIZES = [Case(3, 2, "float64", "normal_gain_1", "generic"), Case(4, 4, "float64", "orthogonal", "generic")]
+SIZES = [
+    Case(3, 2, "float64", "normal_gain_1", "generic"),
+    Case(4, 4, "float64", "orthogonal", "generic"),
+]
 
 
 def investigate(formula, materials):
@@ -321,5 +324,3 @@ def test_the_slips_here_use_nothing_of_the_package_s_formulas(monkeypatch):
     material = Material(QUANTITIES["hidden_jacobian"], drawn(SIZES[0], 3))
     for name, formula in SLIPS.items():
         assert (formula(material.view) == before[name]).all()
-
-

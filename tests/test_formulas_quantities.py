@@ -122,7 +122,9 @@ def test_the_allowance_covers_a_slope_that_cancels():
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_every_slip_differs_from_the_truth_and_from_every_other(quantity):
-    material = Material(QUANTITIES[quantity], drawn(Case(3, 2, "float64", "normal_gain_1", "generic"), 3))
+    material = Material(
+        QUANTITIES[quantity], drawn(Case(3, 2, "float64", "normal_gain_1", "generic"), 3)
+    )
     slips = dict(material.mutants())
     assert len(slips) == len(list(material.mutants()))
     for name, wrong in slips.items():

@@ -117,9 +117,10 @@ def load(path: str | Path) -> list[Formula]:
         tree = ast.parse(code, str(path))
         _refuse_two_of_one_name(tree, path)
         exec(compile(tree, str(path), "exec"), module.__dict__)
-    except InputError:
-        raise
     except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"the formula file `{path}` cannot be run: {blame(error, path)}. Mend it."
         ) from error
