@@ -244,9 +244,10 @@ def _check_memory(recorded: Recorded) -> None:
     assert recorded.case is not None
     if campaign.square_memory(recorded.case) > COMMAND_MEMORY_LIMIT:
         n, m = recorded.case.hidden_size, recorded.case.input_size
+        limit = f"{COMMAND_MEMORY_LIMIT / 2**30:.3g} GiB"
         raise InputError(
-            f"`case` in {recorded.path} must have sizes that {COMMAND_MEMORY_LIMIT / 2**30:.3g} GiB "
-            f"are enough for, got n = {n}, m = {m}. {_SUFFIX}"
+            f"`case` in {recorded.path} must have sizes that {limit} are enough for, got n = {n}, "
+            f"m = {m}. {_SUFFIX}"
         )
 
 

@@ -43,7 +43,8 @@ def test_exit_codes_of_check(here, capsys, text, code):
     assert check(here, text) == code
     out = capsys.readouterr().out
     for word, function in (
-        ("supported", "good"), ("refuted", "wrong"), ("inconclusive", "nothing"), ("error", "error"),
+        ("supported", "good"), ("refuted", "wrong"), ("inconclusive", "nothing"),
+        ("error", "error"),
     ):  # fmt: skip
         rows = [line.split() for line in out.splitlines() if line.startswith(f"{function} ")]
         assert rows == [] if f"def {function}" not in text else rows[0][2] == word

@@ -80,13 +80,13 @@ def test_bad_weights_get_one_clear_line(name):
 
 def test_a_number_beyond_float32_is_refused_there():
     assert from_lists(with_number(1e200), "float64", "here.json").U.max() == 1e200
-    with pytest.raises(InputError, match="`weights.U`"):
+    with pytest.raises(InputError, match=r"`weights.U`"):
         from_lists(with_number(1e200), "float32", "here.json")
 
 
 @pytest.mark.parametrize("dtype", ["float16", None, [], 3])
 def test_a_bad_dtype_gets_one_clear_line(dtype):
-    with pytest.raises(InputError, match="`dtype` in here.json must be one of float64, float32"):
+    with pytest.raises(InputError, match=r"`dtype` in here.json must be one of float64, float32"):
         from_lists(lists(), dtype, "here.json")
 
 

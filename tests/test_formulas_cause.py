@@ -68,7 +68,10 @@ def o_and_f_swapped(step):
 
 def late(step):
     """The gates of the next step, evaluated at h_t: in words of one's own."""
-    z = [(W @ step.x[..., None] + U @ step.h[..., None])[..., 0] for W, U in zip(step.W, step.U)]
+    z = [
+        (W @ step.x[..., None] + U @ step.h[..., None])[..., 0]
+        for W, U in zip(step.W, step.U, strict=True)
+    ]
     i, f, o = (1 / (1 + np.exp(-z[gate])) for gate in (0, 1, 3))
     u = np.tanh(z[2])
     t = np.tanh(f * step.c_prev + i * u)

@@ -69,14 +69,14 @@ class Counter:
 
 RANDOM = np.random.default_rng(0)
 BAD = {
-    "raises": (lambda s: s.nope, "raises AttributeError: 'StepView' object has no attribute 'nope'"),
+    "raises": (lambda s: s.nope, "raises AttributeError: 'StepView' object has no"),
     "divides": (lambda s: 1 // 0, "raises ZeroDivisionError"),
     "exits": (exits, "raises SystemExit: enough"),
     "vector": (lambda s: s.h, "got (2, 3). A diagonal matrix is vector[:, :, None]"),
     "one set": (lambda s: RIGHT(s)[0], "got (3, 3). Keep the first axis"),
     "square": (lambda s: RIGHT(s)[:, :2], "got (2, 2, 3). Check the broadcasting"),
     "scalar array": (lambda s: RIGHT(s).sum(), "got float64"),
-    "float32": (lambda s: RIGHT(s).astype("float32"), "must return float64, as its inputs are; got"),
+    "float32": (lambda s: RIGHT(s).astype("float32"), "must return float64, as its inputs are"),
     "complex": (lambda s: RIGHT(s) + 0j, "got complex128"),
     "object": (lambda s: RIGHT(s).astype(object), "got object"),
     "byte order": (lambda s: RIGHT(s).astype(">f8"), "got >f8"),
@@ -96,7 +96,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 def test_a_bad_formula_gets_one_clear_line(name):
     function, says = BAD[name]
-    with pytest.raises(InputError, match="^`mine` ") as caught:
+    with pytest.raises(InputError, match=r"^`mine` ") as caught:
         evaluated(function)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -122,7 +122,7 @@ def test_an_interrupt_is_no_fault_of_the_formula():
 
 def test_good_formulas_pass_as_they_are(backend, capsys):
     def prints(step):
-        print("here")
+        sys.stdout.write("here")
         return RIGHT(step)
 
     material = Material(QUANTITIES["hidden_jacobian"], drawn(GENERIC, 2, xp=backend))
@@ -159,5 +159,5 @@ def test_every_array_is_watched_for_writes():
 
 def test_a_failure_in_a_callable_object_has_no_line_to_name():
     formula = Formula("mine", "hidden_jacobian", SimpleNamespace())
-    with pytest.raises(InputError, match="raises TypeError: .*not callable"):
+    with pytest.raises(InputError, match=r"raises TypeError: .*not callable"):
         evaluate(formula, shown(), (2, 3, 3))

@@ -16,8 +16,8 @@ def test_the_letters_are_the_document_s(bias):
     sigma = {"i": shown.i, "f": shown.f, "o": shown.o}
     for number, gate in enumerate(cell.GATES):
         U, W, b, z = (getattr(getattr(shown, name), gate) for name in ("U", "W", "b", "z"))
-        assert (U == sets.U[:, number]).all()
-        assert (W == sets.W[:, number]).all()
+        assert (sets.U[:, number] == U).all()
+        assert (sets.W[:, number] == W).all()
         assert b.shape == shown.h.shape
         assert (b == (sets.b[:, number] if bias else 0)).all()
         for s in range(2):

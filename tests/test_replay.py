@@ -65,7 +65,7 @@ def test_a_counterexample_to_a_formula_is_replayed_bit_for_bit(tmp_path, dtype):
 
 def test_without_its_formula_a_counterexample_says_what_is_missing(tmp_path):
     formula, paths = made(tmp_path)
-    with pytest.raises(InputError, match="formula of your own.* --formula FILE"):
+    with pytest.raises(InputError, match=r"formula of your own.* --formula FILE"):
         replay(paths["mine"])
     other = tmp_path / "other.py"
     other.write_text(FILE.replace("def mine", "def renamed"))
@@ -223,7 +223,7 @@ def test_a_file_nested_beyond_reason_gets_one_line(tmp_path, depth):
     path.write_text(
         f'{{"format": "lstm_gpu counterexample", "version": 1, "digest": "", "entry": {nested}}}'
     )
-    with pytest.raises(InputError, match="deep.json` (is not valid JSON|does not match)"):
+    with pytest.raises(InputError, match=r"deep.json` (is not valid JSON|does not match)"):
         read(path)
 
 
@@ -231,7 +231,7 @@ def test_only_claims_on_jacobians_can_be_compared_on_other_weight_sets(tmp_path)
     formula, paths = made(tmp_path)
     for path in (paths["direction"],):
         with pytest.raises(
-            InputError, match="`claim` in .* must be one on a Jacobian to be shrunk"
+            InputError, match=r"`claim` in .* must be one on a Jacobian to be shrunk"
         ):
             comparing(read(path), formula)
     recorded = read(paths["mine"])
@@ -243,5 +243,5 @@ def test_a_file_without_a_weight_set_says_so(tmp_path):
     path = tmp_path / "proof.json"
     content = {k: v for k, v in own().items() if k not in ("case", "formula")}
     files.write_json(path, "counterexample", content)
-    with pytest.raises(InputError, match="`case` in .* must be a mapping"):
+    with pytest.raises(InputError, match=r"`case` in .* must be a mapping"):
         read(path).sets(None)

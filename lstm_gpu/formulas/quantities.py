@@ -23,7 +23,7 @@ import numpy as np
 from lstm_gpu import bounds, derivatives
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.claims.block import REFERENCES, Block
-from lstm_gpu.derivatives import columns, rows, sigmoid_derivative, tanh_derivative
+from lstm_gpu.derivatives import rows, sigmoid_derivative, tanh_derivative
 from lstm_gpu.formulas.view import StepView, view
 from lstm_gpu.mutants import JACOBIAN_MUTANTS, Subject
 from lstm_gpu.references import by_cell
@@ -164,10 +164,11 @@ class Material:
             return self.rounding
         U = self.block.sets.U
         xp = namespace_of(U)
-        total = (sum(self.allowance.values()) * bounds.SLACK).astype(U.dtype)
-        size, largest = rows(total), xp.abs(U).max(axis=1)
+        total: Array = sum(self.allowance.values())
+        size = rows((total * bounds.SLACK).astype(U.dtype))
+        largest = xp.abs(U).max(axis=1)
         if self.quantity.by == "h":
-            size = size + columns(total)
+            size = size + xp.swapaxes(size, 1, 2)
             largest = xp.maximum(largest, xp.swapaxes(largest, 1, 2))
         return 2 * size * largest + float(np.finfo(U.dtype).tiny)
 
