@@ -1,6 +1,8 @@
 """Derivatives by c_{t-1}, and by x_t through exchanged sets: within their bounds of decimals."""
 
+import math
 from dataclasses import replace
+from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
@@ -114,6 +116,27 @@ def test_the_bounds_cover_preactivations_that_are_off_by_all_they_may_be(sign, q
             truth = reference.jacobians_by(reference.inputs(sets, s), "c")[quantity]
             worst = reference.excess(found.derivative[s], truth, found.bound[s])
             assert 1e-4 < worst.ratio <= 1, worst
+
+
+@pytest.mark.parametrize("quantity", by_cell.QUANTITIES)
+def test_the_majorants_hold_along_the_line_of_a_cell_state(monkeypatch, quantity):
+    """o tanh(f c + a) at f = o = 1, where it bends most, by Taylor series of decimals."""
+    told, right = [], by_cell.whole_differences
+
+    def watched(sets, function, majorant, noise, step):
+        told.append(majorant.orders)
+        return right(sets, function, majorant, noise, step)
+
+    monkeypatch.setattr(by_cell, "whole_differences", watched)
+    list(measured(drawn(GENERIC)))
+    orders = told[by_cell.QUANTITIES.index(quantity)]
+    with localcontext(reference.DIGITS):
+        for at in np.linspace(-3, 3, 61):
+            c = reference.Jet([Decimal(at), Decimal(1), Decimal(0), Decimal(0)])
+            series = (reference.tanh(c) if quantity == "h" else c).a
+            for r in (1, 2, 3):
+                derivative = abs(float(series[r])) * math.factorial(r)
+                assert derivative <= orders[r] * (1 + 1e-12), (r, at)
 
 
 def test_the_forward_function_alone_decides(monkeypatch):

@@ -120,6 +120,20 @@ def test_the_allowance_covers_a_slope_that_cancels():
         assert (abs(claimed - measured) > bound).all() == refuted, error
 
 
+def test_the_allowance_of_a_diagonal_covers_a_slope_that_cancels():
+    """1 - tanh² at c = 40: as above, and the entry beside the diagonal stays an exact zero."""
+    sets = drawn(GENERIC, 1)
+    sets = replace(sets, W=0 * sets.W, U=0 * sets.U, c_prev=0 * sets.c_prev + 80)
+    material = Material(QUANTITIES["hidden_by_cell_jacobian"], sets)
+    assert (material.view.tanh_c == 1).all()
+    u, one = bounds.unit_roundoff("float64"), np.eye(3)
+    measured, bound = material.references["complex_step"]
+    for error, refuted in ((60 * u, False), (1000 * u, True)):
+        claimed = material.truth + error * one / 4  # o f = 1/4
+        assert (abs(claimed - measured) > bound)[:, one == 1].all() == refuted, error
+    assert (bound[:, one == 0] < 1e-100).all()
+
+
 @pytest.mark.parametrize("quantity", QUANTITIES)
 def test_every_slip_differs_from_the_truth_and_from_every_other(quantity):
     material = Material(
