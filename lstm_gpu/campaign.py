@@ -6,7 +6,6 @@ and the backend.
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,10 +46,14 @@ def job_memory(case: Case) -> int:
     return 8 * 5 * words_per_set(case) + n * n * (14 * 2 * real + 70 * real)
 
 
-def square_memory(case: Case) -> int:
-    """`job_memory` where h_{t-1} and x_t may change places, for derivatives by either of them."""
-    size = max(case.hidden_size, case.input_size)
-    return job_memory(replace(case, hidden_size=size, input_size=size))
+def memory_by_input(case: Case) -> int:
+    """`job_memory` where derivatives by x_t are taken too.
+
+    Their matrices have m columns for n, and the complex step makes m points of m numbers, with
+    the unit vectors and their multiples beside them.
+    """
+    n, m, real = case.hidden_size, case.input_size, np.dtype(case.dtype).itemsize
+    return job_memory(case) * max(n, m) // n + 3 * 2 * real * m**2
 
 
 def _blocks(start: int, stop: int, size: int, progress: Progress) -> Iterator[tuple[int, int]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from lstm_gpu import backend as backends
 from lstm_gpu import files
-from lstm_gpu.campaign import at_entry, square_memory
+from lstm_gpu.campaign import at_entry, memory_by_input
 from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas import loading
@@ -55,7 +55,7 @@ class Plan:
         for name in self.distributions or ():
             _choice("distribution", name, DISTRIBUTIONS)
         for case in self.cases:
-            needed = square_memory(case)
+            needed = memory_by_input(case)
             if needed > COMMAND_MEMORY_LIMIT:
                 raise InputError(
                     "`hidden_size` and `input_size` must leave a weight set below "

@@ -242,7 +242,7 @@ def read(path: str | os.PathLike[str]) -> Recorded:
 def _check_memory(recorded: Recorded) -> None:
     """A file is data, and must not make us fill the memory."""
     assert recorded.case is not None
-    if campaign.square_memory(recorded.case) > COMMAND_MEMORY_LIMIT:
+    if campaign.memory_by_input(recorded.case) > COMMAND_MEMORY_LIMIT:
         n, m = recorded.case.hidden_size, recorded.case.input_size
         limit = f"{COMMAND_MEMORY_LIMIT / 2**30:.3g} GiB"
         raise InputError(

@@ -177,7 +177,7 @@ BAD_PLANS = {
     "a size of 2.0": ({"hidden_sizes": [2.0]}, "got 2.0."),
     "a size of True": ({"hidden_sizes": [True]}, "got True."),
     "more than memory": ({"hidden_sizes": [4000]}, "must leave a weight set below 4 GiB, got 4000"),
-    "wide inputs": ({"hidden_sizes": [2], "input_size": 4000}, "got 2 and 4000, which may take"),
+    "wide inputs": ({"hidden_sizes": [999], "input_size": 4096}, "got 999 and 4096, which may"),
     "input size": ({"input_size": 0}, "`input_size` must be a whole number"),
     "no sets": ({"weight_sets": 0}, "`weight_sets` must be a whole number from 1"),
     "seed": ({"seed": -1}, "`seed` must be a whole number from 0"),

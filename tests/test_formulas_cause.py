@@ -209,6 +209,13 @@ def test_compound_and_unknown_slips_end_in_no_match(name):
     assert found.describe().startswith("no match"), found.describe()
 
 
+@pytest.mark.parametrize("name", COMPOUND)
+def test_compound_slips_end_in_no_match_in_float32_over_all_laws_and_regimes(name):
+    found = investigate(COMPOUND[name], materials(cases_=cases(3, 2, "float32"), sets=2))
+    assert found.matches == []
+    assert found.describe().startswith("no match"), found.describe()
+
+
 @pytest.mark.parametrize("quantity", QUANTITIES)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("factor", [1.03, 0.5, -2.0, 1000.0, -0.001])

@@ -1,10 +1,13 @@
 """Formulas of a file side by side on the weight sets of a case."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from examples import GENERIC, cases, drawn
 from formula_book import right
 
+from lstm_gpu.campaign import memory_by_input
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas import trial
 from lstm_gpu.formulas.loading import ARGMAX, Formula
@@ -123,6 +126,18 @@ def test_blocks_do_not_change_what_is_found(monkeypatch):
     parts = tried([RIGHT, WRONG])
     assert parts.tallies[GENERIC].to_list() == whole.tallies[GENERIC].to_list()
     assert parts.suspects[WRONG.key].describe() == whole.suspects[WRONG.key].describe()
+
+
+@pytest.mark.parametrize("quantity", ["hidden_jacobian", "hidden_by_input_jacobian"])
+@pytest.mark.parametrize("size", [(4, 300), (80, 120), (120, 4)])
+def test_a_weight_set_needs_no_more_memory_than_announced(quantity, size):
+    case = Case(*size, "float64", "normal_gain_1", "generic")
+    tried([Formula("mine", quantity, right(quantity, "product"))], GENERIC, 1)  # imports
+    tracemalloc.start()
+    tried([Formula("mine", quantity, right(quantity, "product"))], case, 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= memory_by_input(case), peak
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
