@@ -179,7 +179,7 @@ HOSTILE = {
     "size of NaN": (case(hidden_size=math.nan), "`hidden_size`"),
     "size": (case(hidden_size=10**9), "`hidden_size` in .* must be from 1 to"),
     "memory": (case(hidden_size=4000), "`case` in .* must have sizes that 4 GiB are enough for"),
-    "wide": (case(hidden_size=1000, input_size=4096), "`case` in .* must have sizes that 4 GiB are enough for"),
+    "wide": (case(hidden_size=999, input_size=4096), "`case` in .* must have sizes that 4 GiB"),
     "dtype": (case(dtype="float128"), "`dtype` in .* must be one of"),
     "law": (case(distribution="x" * 10**5), "`distribution` in .* must be one of"),
     "regime": (case(regime=None), "`regime` in .* must be text"),
