@@ -56,6 +56,16 @@ def job_memory(case: Case) -> int:
     return 8 * 5 * words_per_set(case) + n * n * (14 * 2 * real + 70 * real)
 
 
+def memory_by_input(case: Case) -> int:
+    """`job_memory` where derivatives by x_t are taken too.
+
+    Their matrices have m columns for n, and the complex step makes m points of m numbers, with
+    the unit vectors and their multiples beside them.
+    """
+    n, m, real = case.hidden_size, case.input_size, np.dtype(case.dtype).itemsize
+    return job_memory(case) * max(n, m) // n + 3 * 2 * real * m**2
+
+
 def _blocks(start: int, stop: int, size: int, progress: Progress) -> Iterator[tuple[int, int]]:
     """Cut ``range(start, stop)`` into blocks, and report each once it is done."""
     for first in range(start, stop, size):

@@ -9,8 +9,8 @@ from typing import Any
 
 from lstm_gpu import backend as backends
 from lstm_gpu import files
-from lstm_gpu.campaign import at_entry, job_memory
-from lstm_gpu.configuration import MEMORY_LIMIT
+from lstm_gpu.campaign import at_entry, memory_by_input
+from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas import loading
 from lstm_gpu.formulas.loading import ARGMAX, Formula
@@ -50,10 +50,11 @@ class Plan:
     backend: str = "auto"
 
     def __post_init__(self) -> None:
+        _several("hidden_size", self.hidden_sizes)
+        if self.distributions is not None:
+            _several("distribution", self.distributions)
         for n in self.hidden_sizes:
             _whole("hidden_size", n, 1, LARGEST_SIZE)
-        if not self.hidden_sizes:
-            raise InputError("`hidden_size` must be given at least once, got none. Leave it out.")
         if self.input_size is not None:
             _whole("input_size", self.input_size, 1, LARGEST_SIZE)
         _whole("weight_sets", self.weight_sets, 1, MOST_SETS)
@@ -61,12 +62,14 @@ class Plan:
         _choice("dtype", self.dtype, DTYPES)
         for name in self.distributions or ():
             _choice("distribution", name, DISTRIBUTIONS)
-        needed = max(job_memory(case) for case in self.cases)
-        if needed > MEMORY_LIMIT:
-            raise InputError(
-                f"`hidden_size` must leave a weight set below {MEMORY_LIMIT / 2**30:.3g} GiB, got "
-                f"{max(self.hidden_sizes)}, which takes {needed / 2**30:.3g} GiB. Choose a smaller."
-            )
+        for case in self.cases:
+            needed = memory_by_input(case)
+            if needed > COMMAND_MEMORY_LIMIT:
+                raise InputError(
+                    "`hidden_size` and `input_size` must leave a weight set below "
+                    f"{COMMAND_MEMORY_LIMIT / 2**30:.3g} GiB, got {case.hidden_size} and "
+                    f"{case.input_size}, which may take {needed / 2**30:.3g} GiB. Choose smaller."
+                )
 
     @property
     def cases(self) -> list[Case]:
@@ -78,6 +81,14 @@ class Plan:
             for column, law in enumerate(dict.fromkeys(laws))
             for regime in (REGIMES if len(laws) == 1 else (REGIMES[(row + column) % len(REGIMES)],))
         ]
+
+
+def _several(name: str, values: Any) -> None:
+    if not isinstance(values, Sequence) or isinstance(values, str) or not values:
+        raise InputError(
+            f"`{name}` must be a list with at least one entry, got {values!r:.60}. "
+            "Write it in brackets, or leave it out."
+        )
 
 
 def _whole(name: str, value: Any, low: int, high: int) -> None:
@@ -178,12 +189,20 @@ def check_formulas(formulas: Sequence[Formula], plan: Plan) -> list[Result]:
 
 
 def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
-    if formula.key in trial.errors:
-        error = trial.errors[formula.key]
+    def untried(error: str) -> Result:
         return Result(formula.name, formula.quantity, INCONCLUSIVE, error, error)
+
+    if formula.key in trial.errors:
+        return untried(trial.errors[formula.key])
     in_cases = [
         verdicts.in_tally(tally, case)[formula.key] for case, tally in trial.tallies.items()
     ]
+    chosen = choose(in_cases)
+    try:
+        seed, backend = plan.seed, plan.backend
+        example = counterexample(formula, chosen, seed, backend, xp) if chosen else None
+    except InputError as error:
+        return untried(f"{error} (It is so for a weight set alone.)")
     total = verdicts.over_cases(in_cases)
     verdict, reason = total.verdict, total.reason
     broken = trial.not_finite.get(formula.key, 0)
@@ -194,7 +213,7 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
             "is finite"
         )
     worst = total.worst or {}
-    outcomes, chosen = total.mutants, choose(in_cases)
+    outcomes = total.mutants
     return Result(
         formula=formula.name,
         quantity=formula.quantity,
@@ -213,21 +232,30 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
         cases=total.cases,
         weight_sets=total.weight_sets,
         comparisons=total.comparisons,
-        counterexample=counterexample(formula, chosen, plan.seed, plan.backend, xp)
-        if chosen
-        else None,
+        counterexample=example,
     )
 
 
 def counterexample(
     formula: Formula, chosen: Finding, seed: int, backend: str, xp: Any
 ) -> dict[str, Any]:
-    """What a counterexample file holds: all that a replay needs but the formula, which is code."""
+    """What a counterexample file holds: all that a replay needs but the formula, which is code.
+
+    Raises
+    ------
+    InputError
+        The formula cannot be evaluated on one weight set alone, or is not wrong there.
+    """
     assert chosen.case is not None
     assert chosen.worst is not None
     index, entry = chosen.worst["index"], chosen.worst["entry"]
     comparison = examine(formula, chosen.case, seed, index, chosen.reference, xp)
     found = at_entry(comparison, entry)
+    if not found["error"] > found["bound"]:
+        raise InputError(
+            f"`{formula.name}` must treat each weight set alone, but is wrong only among others. "
+            "Sum over axes 1 and 2, not over axis 0."
+        )
     ratio = found["error"] / found["bound"] if found["bound"] > 0 else math.inf
     return {
         "claim": formula.quantity,

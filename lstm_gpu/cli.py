@@ -6,6 +6,7 @@ nothing refuted. Modules are imported by the command that needs them, so that --
 
 import argparse
 import csv
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,7 +125,8 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         files.write_json(options.json, "check of formulas", checking.as_json(results, plan))
     commands = {
-        key: f"lstm-gpu replay {path} --formula {options.file}" for key, path in written.items()
+        key: shlex.join(["lstm-gpu", "replay", str(path), "--formula", str(options.file)])
+        for key, path in written.items()
     }
     print(checking.table(results, commands))
     return checking.exit_code(results)

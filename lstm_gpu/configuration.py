@@ -16,6 +16,7 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.weights.case import Case
 
 __all__ = [
+    "COMMAND_MEMORY_LIMIT",
     "MEMORY_LIMIT",
     "case_table",
     "check_writable",
@@ -32,6 +33,9 @@ SCHEMA = Path(__file__).parents[1] / "workflow" / "schemas" / "config.schema.yam
 
 MEMORY_LIMIT = 2**30
 """Bytes that one job may use."""
+
+COMMAND_MEMORY_LIMIT = 4 * MEMORY_LIMIT
+"""Bytes that a command may use, which runs alone."""
 
 JOB_LIMIT = 100_000
 """Jobs of one run: beyond this the scheduling would take longer than the work."""

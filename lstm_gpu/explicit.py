@@ -1,6 +1,5 @@
 """Weight sets written out number by number, where a seed will not do: small counterexamples."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -45,7 +44,7 @@ def from_lists(content: Any, dtype: Any, path: str) -> WeightSets:
     arrays = {}
     for name in NAMES:
         shape = shapes.get(name, (n,))
-        if not _has_shape(content[name], shape):
+        if not _has_shape(content[name], shape, float(np.finfo(dtype).max)):
             raise InputError(
                 f"`weights.{name}` in {path} must be finite numbers in the shape {shape}. "
                 "Take the file that shrink wrote."
@@ -54,15 +53,15 @@ def from_lists(content: Any, dtype: Any, path: str) -> WeightSets:
     return WeightSets(**arrays)
 
 
-def _has_shape(value: Any, shape: tuple[int, ...]) -> bool:
-    """Whether nested lists of finite numbers have a shape, without building an array first."""
+def _has_shape(value: Any, shape: tuple[int, ...], largest: float) -> bool:
+    """Whether nested lists of numbers up to `largest` have a shape, before an array is built."""
     if not shape:
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and abs(value) < 1e300 and math.isfinite(value)
+        return number and abs(value) <= largest
     return (
         isinstance(value, list)
         and len(value) == shape[0]
-        and all(_has_shape(item, shape[1:]) for item in value)
+        and all(_has_shape(item, shape[1:], largest) for item in value)
     )
 
 

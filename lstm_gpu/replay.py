@@ -2,6 +2,7 @@
 
 import math
 import os
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -14,13 +15,14 @@ from lstm_gpu import backend as backends
 from lstm_gpu import campaign, explicit
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import registry
+from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
-from lstm_gpu.formulas.loading import NAMES, Formula
+from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
 from lstm_gpu.tally import Comparison
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case, WeightSets, draw
 
-LARGEST_SIZE = 4096  # of n and m: a file is data, and must not make us fill the memory
+LARGEST_SIZE = 4096  # of n and m
 LARGEST_DIRECTIONS = 2**24
 _SUFFIX = "Take the file that the run wrote."
 
@@ -78,6 +80,7 @@ class Outcome(NamedTuple):
     same_bits : whether the recomputed values are the recorded ones, bit for bit
     enclosure : formula and derivative in ball arithmetic (`references.ball.Enclosure`); None where
         the claim is no statement on a derivative
+    edited : whether the reader's own formula file is another than when the file was written
     """
 
     file: dict[str, Any]
@@ -85,6 +88,7 @@ class Outcome(NamedTuple):
     verdict: str
     same_bits: bool
     enclosure: Any = None
+    edited: bool = False
 
 
 def replay(
@@ -104,8 +108,11 @@ def replay(
     """
     recorded = read(path)
     xp = backends.select(backend)
+    edited = False
     if recorded.own:
-        found: dict[str, Any] = _examine_own(recorded, formula_of(recorded, formula), xp)
+        own = formula_of(recorded, formula)
+        edited = recorded.content["formula"].get("sha256") not in ("", own.sha256)
+        found: dict[str, Any] = _examine_own(recorded, own, xp)
     elif recorded.weights is not None:
         found = campaign.examine_sets(recorded.key, recorded.entry, recorded.sets(xp))
     else:
@@ -117,7 +124,7 @@ def replay(
     enclosure = None if recorded.own or not recorded.has_sets else _enclose(recorded)
     proved = enclosure is not None and enclosure.proof == "refuted"
     verdict = "refuted" if proved else _verdict(found)
-    return Outcome(recorded.content, found, verdict, same, enclosure)
+    return Outcome(recorded.content, found, verdict, same, enclosure, edited)
 
 
 def _enclose(recorded: Recorded) -> Any:
@@ -201,14 +208,15 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         value = holder.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise InputError(
-                f"`{name}` in {path} must be {_KINDS[kind]}, got {value!r:.60}. {_SUFFIX}"
+                f"`{name}` in {path} must be {_KINDS[kind]}, got {_brief(value)}. {_SUFFIX}"
             )
         return value
 
     def whole(name: str, low: int, high: int, holder: dict[str, Any] = content) -> int:
         value: int = field(name, int, holder)
         if not low <= value <= high:
-            raise InputError(f"`{name}` in {path} must be from {low} to {high}, got {value}.")
+            got = _brief(value)
+            raise InputError(f"`{name}` in {path} must be from {low} to {high}, got {got}.")
         return value
 
     def choice(name: str, known: tuple[str, ...], holder: dict[str, Any] = content) -> str:
@@ -220,13 +228,17 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         return value
 
     own = "formula" in content
+    if own:
+        field("formula", dict)
     claim = choice("claim", NAMES if own else tuple(c.id for c in registry.CLAIMS))
     key = (claim, field("reading", str), field("mutant", str), field("reference", str))
     entry = field("entry", list)
-    if len(entry) > 2 or not all(isinstance(e, int) and e >= 0 for e in entry):
-        raise InputError(f"`entry` in {path} must hold up to two indices, got {entry!r:.60}.")
+    if len(entry) > 2 or not all(type(e) is int and e >= 0 for e in entry):
+        raise InputError(f"`entry` in {path} must hold up to two indices, got {_brief(entry)}.")
     where = Recorded(path, content, key, entry, None, 0, 0, 0, None)
     if content.get("weights") is not None:
+        if own and claim == ARGMAX:
+            raise InputError(f"`claim` in {path} must be a Jacobian's where `weights` are given.")
         dtype = field("dtype", str)
         return replace(where, weights=explicit.from_lists(content["weights"], dtype, path))
     if own or content.get("case") is not None:
@@ -245,9 +257,22 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         )
         if content.get("accuracy") is not None:
             where = replace(where, accuracy=Accuracy.from_dict(field("accuracy", dict)))
+        _check_memory(where)
         if content.get("directions") is not None:
             where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
     return where
+
+
+def _check_memory(recorded: Recorded) -> None:
+    """A file is data, and must not make us fill the memory."""
+    assert recorded.case is not None
+    if campaign.memory_by_input(recorded.case) > COMMAND_MEMORY_LIMIT:
+        n, m = recorded.case.hidden_size, recorded.case.input_size
+        limit = f"{COMMAND_MEMORY_LIMIT / 2**30:.3g} GiB"
+        raise InputError(
+            f"`case` in {recorded.path} must have sizes that {limit} are enough for, got n = {n}, "
+            f"m = {m}. {_SUFFIX}"
+        )
 
 
 _KINDS = {int: "a whole number", str: "text", list: "a list", dict: "a mapping"}
@@ -277,11 +302,14 @@ def describe(outcome: Outcome) -> str:
         f"bound        {_show(found['bound'])}",
     ]
     lines += [f"  {name:<11}{_show(value)}" for name, value in (found.get("parts") or {}).items()]
+    if outcome.edited:
+        lines.append("the formula file is not the one that this counterexample was found with")
+    others = "formula" if outcome.edited else "backend, processor or version"
     lines.append(
         "the recorded values were met bit for bit"
         if outcome.same_bits
         else f"recorded     claimed {_show(file.get('claimed'))}, measured "
-        f"{_show(file.get('measured'))} (other bits: another backend, processor or version)"
+        f"{_show(file.get('measured'))} (other bits: another {others})"
     )
     if outcome.enclosure is not None:
         lines += _proof(outcome.enclosure)
@@ -314,6 +342,11 @@ def _proof(enclosure: Any) -> list[str]:
         f"             in ball arithmetic of {enclosure.precision} bits",
         proved[enclosure.proof],
     ]
+
+
+def _brief(value: Any) -> str:
+    """A value of a hostile file, however long or deep."""
+    return f"{reprlib.repr(value):.60}"
 
 
 def _show(value: Any) -> str:

@@ -61,7 +61,9 @@ def shrink_file(path: Path, formula: Path | None) -> tuple[Path, Path, Counterex
     """
     recorded = read(path)
     compare = comparing(recorded, formula)
-    found = shrink(_in_float64(recorded), compare)
+    sets = _in_float64(recorded)
+    compare(sets)  # an error of the file or of the formula is the reader's to see
+    found = shrink(sets, compare)
     key = dict(zip(("claim", "reading", "mutant", "reference"), recorded.key, strict=True))
     content = {
         **key,
@@ -134,7 +136,10 @@ def shrink(sets: WeightSets, compare: Compare) -> Counterexample:
 
 def refuting(sets: WeightSets, compare: Compare, least: float) -> Counterexample | None:
     """The comparison's worst entry, if it refutes with a relative error of at least `least`."""
-    record = summarise(compare(sets), 0)
+    try:
+        record = summarise(compare(sets), 0)
+    except InputError:  # a formula of the reader's that fails where a number is 0, say
+        return None
     if not record.refuted_sets or record.worst is None:
         return None
     worst = record.worst

@@ -182,6 +182,20 @@ def jacobians(p: Inputs) -> dict[str, list]:
     return {v: [[columns[j][v][k].a[1] for j in range(n)] for k in range(n)] for v in VALUES}
 
 
+def jacobians_by(p: Inputs, state: str) -> dict[str, list]:
+    """∂(value)[k]/∂state[j] as nested lists [k][j], for state "h", "c" or "x", the rest fixed."""
+    size, n = len(getattr(p, state)), len(p.h)
+    with localcontext(DIGITS):
+        one, zero = Decimal(1), Decimal(0)
+        columns = []
+        for j in range(size):
+            moved = [Jet([v, one if l == j else zero]) for l, v in enumerate(getattr(p, state))]
+            other = {s: [Jet([v, zero]) for v in getattr(p, s)] for s in ("x", "h", "c")}
+            q = replace(p, **{**other, state: moved})
+            columns.append(activate(preactivations(q), q.c))
+    return {v: [[columns[j][v][k].a[1] for j in range(size)] for k in range(n)] for v in VALUES}
+
+
 def derivatives(p: Inputs, name: str, order: int) -> list:
     """[r][k][j]: the r-th derivative of value[k] along e_j, r from 0 to `order`."""
     n = len(p.h)

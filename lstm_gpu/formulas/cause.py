@@ -40,18 +40,25 @@ class Scaling:
     least: float = 0.0
 
     def update(self, claimed: Array, truth: Array, near: Array) -> None:
-        """Add entries, 1-dimensional arrays: |claimed - a truth| <= near at each."""
+        """Add entries, 1-dimensional arrays: |claimed - a truth| <= (1 + |a|) near at each.
+
+        The error of a formula grows with the constant. With the sign of the truth in claimed,
+        (claimed - near)/(|truth| ± near) <= a <= (claimed + near)/(|truth| ± near), and each
+        sign is the one that allows more.
+        """
         xp = namespace_of(claimed)
         size = xp.abs(truth)
         known = size > near
-        divisor = xp.where(known, truth, 1)
-        quotient, reach = claimed / divisor, near / xp.abs(divisor)
-        reach = reach + 4 * bounds.unit_roundoff(claimed.dtype) * (xp.abs(quotient) + reach)
-        lost = xp.where(known, 0, xp.abs(claimed) / near - 1)
+        signed = claimed * xp.sign(truth)
+        below, above = signed - near, signed + near
+        low = below / xp.where(known, size + xp.where(below >= 0, near, -near), 1)
+        high = above / xp.where(known, size - xp.where(above >= 0, near, -near), 1)
+        slack = 8 * bounds.unit_roundoff(claimed.dtype)
+        lost = xp.where(known, 0, (xp.abs(claimed) / near - 1) / 2)
         self.merge(
             Scaling(
-                float(xp.where(known, quotient - reach, -xp.inf).max()),
-                float(xp.where(known, quotient + reach, xp.inf).min()),
+                float(xp.where(known, low - slack * xp.abs(low), -xp.inf).max()),
+                float(xp.where(known, high + slack * xp.abs(high), xp.inf).min()),
                 float(lost.max()),
             )
         )
@@ -62,9 +69,11 @@ class Scaling:
 
     @property
     def factor(self) -> float | None:
-        """The constant, None if there is none."""
+        """The constant, None if there is none, or if 1 will do: then it is not what is wrong."""
         largest = max(abs(self.low), abs(self.high))
         if not self.low <= self.high or self.least > largest or math.isinf(largest):
+            return None
+        if self.low <= 1 <= self.high:
             return None
         return (self.low + self.high) / 2
 
@@ -78,12 +87,18 @@ class Suspects:
     wrong_sets: int = 0
 
     def update(
-        self, claimed: Array, truth: Array, rounding: Array, slips: Iterable[tuple[str, Array]]
+        self,
+        claimed: Array,
+        truth: Array,
+        rounding: Array,
+        slips: Iterable[tuple[str, Array]],
+        slip_rounding: Array,
     ) -> None:
         """Add a block: arrays (sets, n, k).
 
-        rounding bounds the gap of two right evaluations; that of a formula with other sizes is
-        also relative to those, by as many roundings.
+        rounding bounds the gap of two right evaluations, slip_rounding that of two evaluations
+        of a slip; where a formula has other sizes it is also relative to those, by as many
+        roundings.
         """
         xp = namespace_of(claimed)
         relative = bounds.gamma(FREE_ROUNDINGS, bounds.unit_roundoff(claimed.dtype))
@@ -93,7 +108,7 @@ class Suspects:
         error = _norm(claimed - truth)
         for name, slip in slips:
             suspect = self.suspects.setdefault(name, Suspect())
-            near = rounding + relative * (xp.abs(claimed) + xp.abs(slip))
+            near = slip_rounding + relative * (xp.abs(claimed) + xp.abs(slip))
             agree = (xp.abs(claimed - slip) <= near).all(axis=(1, 2))
             suspect.fits &= bool((agree | ~finite).all())
             score = xp.maximum(1 - _norm(claimed - slip) / error, 0.0)

@@ -41,20 +41,17 @@ def _once(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
     try:
         with np.errstate(all="ignore"):
             result = formula.function(own)
-    except FrozenInstanceError as error:  # step.h *= 2 writes into the array, then assigns it
-        raise InputError(
-            f"`{name}` must not assign to step ({error}). Use names of its own."
-        ) from error
     except (Exception, SystemExit) as error:
+        _refuse_writing(name, own, shown)  # step.h *= 2 writes, and then fails to assign
+        if isinstance(error, FrozenInstanceError):
+            raise InputError(
+                f"`{name}` must not assign to step ({error}). Use names of its own."
+            ) from error
         where = formula.file or (code.co_filename if code else "")
         raise InputError(f"`{name}` raises {blame(error, where)}. Mend it.") from error
-    if written := changed(own, shown):
-        raise InputError(
-            f"`{name}` must leave its inputs as they are, but writes into step.{written[0]}. "
-            "Work on a copy: array.copy()."
-        )
+    _refuse_writing(name, own, shown)
     dtype = shown.h.dtype
-    if not isinstance(result, type(shown.h)):
+    if type(result) is not type(shown.h):  # nor a subclass: a masked array hides its errors
         raise InputError(
             f"`{name}` must return an array {shape} of {dtype}, got {type(result).__name__}. "
             "Return the Jacobians of all weight sets at once."
@@ -70,6 +67,14 @@ def _once(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
             "the dtype of the inputs, as in step.xp.eye(n, dtype=step.h.dtype)."
         )
     return result
+
+
+def _refuse_writing(name: str, own: StepView, shown: StepView) -> None:
+    if written := changed(own, shown):
+        raise InputError(
+            f"`{name}` must leave its inputs as they are, but writes into step.{written[0]}. "
+            "Work on a copy: array.copy()."
+        )
 
 
 def _remedy(got: tuple[int, ...], shape: tuple[int, ...]) -> str:

@@ -4,6 +4,7 @@ A formula file is a program: loading it runs it. Nothing in this package loads o
 has not named on the command line, in the configuration or in a call.
 """
 
+import ast
 import difflib
 import hashlib
 import importlib.util
@@ -72,9 +73,9 @@ def claim(quantity: str) -> Callable[[Function], Function]:
 
 
 def marks(function: Any) -> tuple[str, ...]:
-    """The quantities that a function is marked with."""
-    found: tuple[str, ...] = getattr(function, _MARK, ())
-    return found
+    """The quantities that a function is marked with; none for what is no function."""
+    found = getattr(function, _MARK, ()) if callable(function) else ()
+    return found if isinstance(found, tuple) else ()
 
 
 def known(quantity: Any) -> str:
@@ -110,22 +111,28 @@ def load(path: str | Path) -> list[Formula]:
         raise InputError(f"the formula file `{path}` must be a Python file: its name ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # as dataclasses and pickles in the file expect
+    before = sys.path.copy()
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        exec(compile(code, str(path), "exec"), module.__dict__)
-    except InputError:
-        raise
+        tree = ast.parse(code, str(path))
+        _refuse_two_of_one_name(tree, path)
+        exec(compile(tree, str(path), "exec"), module.__dict__)
     except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        if isinstance(error, InputError):
+            raise
         raise InputError(
             f"the formula file `{path}` cannot be run: {blame(error, path)}. Mend it."
         ) from error
     finally:
-        sys.path.pop(0)
+        sys.path[:] = before
+    named: dict[int, tuple[str, Any]] = {}  # a function once, by its first name
+    for attribute, value in module.__dict__.items():
+        named.setdefault(id(value), (attribute, value))
     formulas = [
-        Formula(function.__name__, quantity, function, str(path), sha256)
-        for function in module.__dict__.values()
-        if callable(function)
-        for quantity in marks(function)
+        Formula(attribute, quantity, function, str(path), sha256)
+        for attribute, function in named.values()
+        for quantity in dict.fromkeys(marks(function))
     ]
     if not formulas:
         raise InputError(
@@ -133,6 +140,19 @@ def load(path: str | Path) -> list[Formula]:
             'Write `from lstm_gpu import claim` and `@claim("hidden_jacobian")` above it.'
         )
     return formulas
+
+
+def _refuse_two_of_one_name(tree: ast.Module, path: Path) -> None:
+    """The second function of a name replaces the first, which would go untried."""
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    names = [function.name for function in functions]
+    for function in functions:
+        marked = any("claim(" in ast.unparse(mark) for mark in function.decorator_list)
+        if marked and names.count(function.name) > 1:
+            raise InputError(
+                f"the formula file `{path}` must define `{function.name}` once, got "
+                f"{names.count(function.name)}. Give each formula a name of its own."
+            )
 
 
 def blame(error: BaseException, path: str | Path) -> str:

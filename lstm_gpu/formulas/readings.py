@@ -28,5 +28,7 @@ def likely_cause(claim: str, reading: str, case: Case, seed: int) -> str:
             claimed = cell_state.rival_jacobian(block)
         else:
             claimed = jacobians.READINGS[key][1](Subject(block.sets, block.step, {}))
-        suspects.update(claimed, material.truth, material.rounding, material.mutants())
+        suspects.update(
+            claimed, material.truth, material.rounding, material.mutants(), material.slip_rounding
+        )
     return suspects.describe()

@@ -59,7 +59,7 @@ def try_case(
     A formula that cannot be evaluated is reported and left out from then on; the others go on.
     """
     tally = found.tallies.setdefault(case, Tally())
-    size = max(1, _ENTRIES // (case.hidden_size * max(case.hidden_size, case.input_size)))
+    size = max(1, _ENTRIES // max(case.hidden_size, case.input_size) ** 2)  # by x: m points of m
     for first in range(start, stop, size):
         last = min(first + size, stop)
         sets = draw(case, seed, first, last, xp)
@@ -67,14 +67,9 @@ def try_case(
             found.lint.begin(sets, cell.step(sets))
             for quantity in dict.fromkeys(formula.quantity for formula in formulas):
                 same = [f for f in formulas if f.quantity == quantity and f.key not in found.errors]
-                if quantity == ARGMAX:
-                    _try_directions(
-                        same,
-                        Directions(sets, case, seed, range(first, last), xp),
-                        first,
-                        tally,
-                        found,
-                    )
+                if same and quantity == ARGMAX:
+                    directions = Directions(sets, case, seed, range(first, last), xp)
+                    _try_directions(same, directions, first, tally, found)
                 elif same:
                     _try_jacobians(same, Material(QUANTITIES[quantity], sets), first, tally, found)
         if progress:
@@ -102,11 +97,12 @@ def _try_jacobians(
             tally.update(comparison, first)
         _count_not_finite(formula, claimed, truth, found)
         suspects = found.suspects.setdefault(formula.key, Suspects())
-        suspects.update(claimed, truth, rounding, slips)
+        suspects.update(claimed, truth, rounding, slips, material.slip_rounding)
     if not tried:
         return
     for name, wrong in slips:
-        same = (namespace_of(wrong).abs(wrong - truth) <= rounding).all(axis=(1, 2))
+        near = namespace_of(wrong).abs(wrong - truth) <= material.own_rounding
+        same = near.all(axis=(1, 2))
         for reference, (measured, bound) in material.references.items():
             key = (material.quantity.name, "", name, reference)
             comparison = Comparison(*key, wrong, measured, bound, equivalent=same)
@@ -186,7 +182,7 @@ def _try_directions(
             tally.update(comparison, first)
         _count_not_finite(formula, claimed, truth, found)
         suspects = found.suspects.setdefault(formula.key, Suspects())
-        suspects.update(claimed, truth, rounding, slips)
+        suspects.update(claimed, truth, rounding, slips, rounding)
     for name, wrong in slips:
         same = (xp.abs(wrong - truth) <= rounding).all(axis=(1, 2))
         for comparison in directions.compare("", name, wrong, same):
@@ -226,4 +222,6 @@ def _measured_by(tried: Iterator[Comparison], formula: Formula, reference: str) 
     for comparison in tried:
         if comparison.reference == reference:
             return comparison
-    raise InputError(f"`reference` must be one that measures {formula.quantity}: {reference!r}.")
+    raise InputError(
+        f"`reference` must be one that measures {formula.quantity}, got {reference!r:.60}."
+    )

@@ -108,6 +108,8 @@ def write(
             path = path_of(claim, reading)
             if own and "." in reading:
                 found = own((claim, reading), chosen, config)
+                if found is None:
+                    continue
             else:
                 found = content(claim, reading, chosen, config, accuracies)
             files.write_json(folder / path, "counterexample", found)

@@ -6,6 +6,7 @@ from typing import Any
 from lstm_gpu import backend as backends
 from lstm_gpu import checking, configuration
 from lstm_gpu.claims.registry import Claim, Reading
+from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.loading import ARGMAX
 from lstm_gpu.formulas.quantities import QUANTITIES
 from lstm_gpu.formulas.shard import FormulaEvidence, load_all
@@ -85,7 +86,14 @@ def rows(
 
 
 def counterexample(key: tuple[str, str], finding: Finding, config: Mapping[str, Any]) -> Any:
-    """The content of a formula's counterexample file; runs its file again."""
+    """The content of a formula's counterexample file; runs its file again.
+
+    None for a formula that is wrong only among other weight sets: there is nothing to replay.
+    """
     formulas = {f.key: f for f in load_all(configuration.formula_paths(config))}
     xp = backends.select(config["backend"])
-    return checking.counterexample(formulas[key], finding, config["seed"], config["backend"], xp)
+    try:
+        seed, backend = config["seed"], config["backend"]
+        return checking.counterexample(formulas[key], finding, seed, backend, xp)
+    except InputError:
+        return None

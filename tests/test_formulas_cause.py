@@ -1,0 +1,336 @@
+"""The likely cause: every slip is named, and nothing else is."""
+
+import numpy as np
+import pytest
+from examples import cases, drawn
+from formula_book import right
+
+from lstm_gpu import derivatives
+from lstm_gpu.derivatives import columns, rows
+from lstm_gpu.formulas.cause import Scaling, Suspects
+from lstm_gpu.formulas.quantities import QUANTITIES, Material
+from lstm_gpu.mutants import JACOBIAN_MUTANTS
+from lstm_gpu.weights import DTYPES, Case
+
+SIZES = [
+    Case(3, 2, "float64", "normal_gain_1", "generic"),
+    Case(4, 4, "float64", "orthogonal", "generic"),
+]
+
+
+def investigate(formula, materials):
+    """Suspects after all the materials; formula(view) as a reader would write it."""
+    found = Suspects()
+    with np.errstate(all="ignore"):
+        for material in materials:
+            slips = list(material.mutants())
+            values = formula(material.view), material.truth, material.rounding
+            found.update(*values, slips, material.slip_rounding)
+    return found
+
+
+def materials(name="hidden_jacobian", cases_=SIZES, sets=3):
+    return [Material(QUANTITIES[name], drawn(case, sets)) for case in cases_]
+
+
+def sigma_slope(a):
+    """Other than the package's (1 - a) a."""
+    return a - a * a
+
+
+def with_paths(step, **changed):
+    """D4 in a reader's words, some row factors or matrices replaced."""
+    p = {
+        "o": step.tanh_c * sigma_slope(step.o), "f": step.c_prev * sigma_slope(step.f),
+        "i": step.u * sigma_slope(step.i), "u": step.i * (1 - step.u) * (1 + step.u),
+        "slope": step.o / step.xp.cosh(step.c) ** 2,
+        "U_o": step.U.o, "U_f": step.U.f, "U_i": step.U.i, "U_u": step.U.u,
+        **changed,
+    }  # fmt: skip
+    bracket = sum(rows(p["slope"] * p[g]) * p["U_" + g] for g in ("u", "i", "f"))
+    return bracket + rows(p["o"]) * p["U_o"]
+
+
+def swapped(step):
+    """The gates i and f exchanged, with their matrices."""
+    return with_paths(
+        step, f=step.c_prev * sigma_slope(step.i), i=step.u * sigma_slope(step.f),
+        u=step.f * (1 - step.u**2), U_f=step.U.i, U_i=step.U.f,
+    )  # fmt: skip
+
+
+def o_and_f_swapped(step):
+    return with_paths(
+        step, f=step.c_prev * sigma_slope(step.o), o=step.tanh_c * sigma_slope(step.f),
+        slope=step.f * (1 - step.tanh_c**2), U_f=step.U.o, U_o=step.U.f,
+    )  # fmt: skip
+
+
+def late(step):
+    """The gates of the next step, evaluated at h_t: in words of one's own."""
+    z = [
+        (W @ step.x[..., None] + U @ step.h[..., None])[..., 0]
+        for W, U in zip(step.W, step.U, strict=True)
+    ]
+    i, f, o = (1 / (1 + np.exp(-z[gate])) for gate in (0, 1, 3))
+    u = np.tanh(z[2])
+    t = np.tanh(f * step.c_prev + i * u)
+    bracket = (
+        rows(step.c_prev * f * (1 - f)) * step.U.f
+        + rows(u * i * (1 - i)) * step.U.i
+        + rows(i * (1 - u * u)) * step.U.u
+    )
+    return rows(t * o * (1 - o)) * step.U.o + rows(o * (1 - t * t)) * bracket
+
+
+def part(step, where, factor):
+    J = with_paths(step).copy()
+    J[where] *= factor
+    return J
+
+
+def flip(a):
+    return a.transpose(0, 2, 1)
+
+
+# Each slip of the catalogue, written again as a reader would.
+SLIPS = {
+    "sigma_for_slope_in_f": lambda s: with_paths(s, f=s.f * s.c_prev),
+    "no_tanh_slope_of_c": lambda s: with_paths(s, slope=s.o),
+    "tanh_slope_of_activated_c": lambda s: with_paths(s, slope=s.o / np.cosh(np.tanh(s.c)) ** 2),
+    "sigma_slope_of_activated_f": lambda s: with_paths(
+        s, f=s.c_prev * np.exp(-s.f) / (1 + np.exp(-s.f)) ** 2
+    ),
+    "one_minus_u": lambda s: with_paths(s, u=s.i - s.i * s.u),
+    "i_for_u_in_i_path": lambda s: with_paths(s, i=s.i * s.i * (1 - s.i)),
+    "c_for_previous_c": lambda s: with_paths(s, f=sigma_slope(s.f) * s.c),
+    "c_for_tanh_c_in_o_path": lambda s: with_paths(s, o=s.c * sigma_slope(s.o)),
+    "u_for_i_in_u_path": lambda s: with_paths(s, u=s.u - s.u**3),
+    "no_o_path": lambda s: with_paths(s, o=0 * s.o),
+    "no_f_path": lambda s: with_paths(s, f=0 * s.o),
+    "no_i_path": lambda s: with_paths(s, i=0 * s.o),
+    "no_u_path": lambda s: with_paths(s, u=0 * s.o),
+    "assignment_for_sum": lambda s: rows(s.o / np.cosh(s.c) ** 2 * s.i * (1 - s.u**2)) * s.U.u,
+    "U_i_and_U_f_swapped": lambda s: with_paths(s, U_i=s.U.f, U_f=s.U.i),
+    "U_u_and_U_o_swapped": lambda s: with_paths(s, U_u=s.U.o, U_o=s.U.u),
+    "gates_i_and_f_swapped": swapped,
+    "gates_f_and_o_swapped": o_and_f_swapped,
+    "U_f_transposed": lambda s: with_paths(s, U_f=flip(s.U.f)),
+    "all_U_transposed": lambda s: with_paths(
+        s, U_f=flip(s.U.f), U_i=flip(s.U.i), U_u=flip(s.U.u), U_o=flip(s.U.o)
+    ),
+    "column_scaling_in_f": lambda s: with_paths(
+        s, f=s.c_prev, U_f=s.U.f * columns(sigma_slope(s.f))
+    ),
+    "jacobian_transposed": lambda s: flip(with_paths(s)),
+    "sign_of_u_path": lambda s: with_paths(s, u=s.i * (s.u**2 - 1)),
+    "sign_of_first_row": lambda s: part(s, np.s_[:, 0], -1),
+    "plus_for_times_in_u_path": lambda s: with_paths(s, u=s.i + 1 - s.u**2),
+    "gates_of_the_next_step": late,
+    "off_by_1_percent": lambda s: with_paths(s) * 1.01,
+    "off_by_0.1_percent": lambda s: with_paths(s) * 1.001,
+    "off_by_0.01_percent": lambda s: with_paths(s) * 1.0001,
+    "one_entry_off_by_10_percent": lambda s: part(s, np.s_[:, 0, -1], 1.1),
+    "first_row_zero": lambda s: part(s, np.s_[:, 0], 0),
+    "last_column_zero": lambda s: part(s, np.s_[:, :, -1], 0),
+    "all_zero": lambda s: s.U.f - s.U.f,
+}  # fmt: skip
+
+
+def test_every_slip_of_the_catalogue_is_written_again_here():
+    assert set(SLIPS) == {m.name for m in JACOBIAN_MUTANTS if m.claim == "hidden_jacobian"}
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_is_named_alone_and_explains_all_of_the_error(name):
+    found = investigate(SLIPS[name], materials())
+    assert found.matches == [name]
+    assert found.ranking()[0][0] == name
+    assert found.ranking()[0][1] > 0.999
+    assert found.describe().startswith(f"{name}: 1.00; next, ")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_slips_are_named_over_all_laws_and_regimes(dtype):
+    """Float32 constants: a formula may not turn its inputs into float64."""
+    tried = materials(cases_=cases(3, 2, dtype), sets=2)
+    for name in set(SLIPS) - {"gates_of_the_next_step"}:  # of z evaluated again, rounded again
+        found = investigate(SLIPS[name], tried)
+        assert found.matches == [name], found.describe()
+
+
+@pytest.mark.parametrize("quantity", [q for q in QUANTITIES if q != "hidden_jacobian"])
+def test_the_slips_of_every_quantity_are_named(quantity):
+    """Their own values, moved by rounding: each fits, and only those that are equal fit too."""
+    tried = materials(quantity)
+    truths = [m.truth for m in tried]
+    for name in dict(tried[0].mutants()):
+        values = [dict(m.mutants())[name] * (1 + 2.0**-52) for m in tried]
+        found = Suspects()
+        for m, value in zip(tried, values, strict=True):
+            found.update(value, m.truth, m.rounding, list(m.mutants()), m.slip_rounding)
+        equal = all(
+            (abs(v - t) <= m.rounding).all() for v, t, m in zip(values, truths, tried, strict=True)
+        )
+        assert equal == (found.wrong_sets == 0), name
+        if equal:
+            assert found.describe() == ""
+            continue
+        assert name in found.matches
+        for other in found.matches:
+            for m, value in zip(tried, values, strict=True):
+                assert (abs(dict(m.mutants())[other] - value) <= 2 * m.slip_rounding).all(), other
+
+
+COMPOUND = {
+    "two slips": lambda s: with_paths(s, u=s.i * (1 - s.u), o=s.c * sigma_slope(s.o)),
+    "a slip and a factor": lambda s: 1.03 * with_paths(s, u=s.i * (1 - s.u)),
+    "two paths missing": lambda s: with_paths(s, i=0 * s.o, f=0 * s.o),
+    "a slip twice": lambda s: with_paths(s, u=s.i * (1 - s.u), f=s.f * s.c_prev),
+    "1 % and a transposed U_f": lambda s: 1.01 * with_paths(s, U_f=flip(s.U.f)),
+}  # fmt: skip
+UNKNOWN = {
+    "squared gate": lambda s: with_paths(s, f=s.c_prev * sigma_slope(s.f) ** 2),
+    "h for c in f": lambda s: with_paths(s, f=s.h_prev * sigma_slope(s.f)),
+    "absolute value": lambda s: abs(with_paths(s)),
+    "identity added": lambda s: with_paths(s) + np.eye(s.h.shape[1]),
+    "rows reversed": lambda s: with_paths(s)[:, ::-1],
+    "half of one path": lambda s: with_paths(s, i=s.u * sigma_slope(s.i) / 2),
+    "1e-9 in one entry": lambda s: part(s, np.s_[:, 1, 1], 1 + 1e-9),
+}
+
+
+@pytest.mark.parametrize("name", {**COMPOUND, **UNKNOWN})
+def test_compound_and_unknown_slips_end_in_no_match(name):
+    found = investigate({**COMPOUND, **UNKNOWN}[name], materials())
+    assert found.wrong_sets == 6
+    assert found.matches == []
+    assert found.scaling.factor is None
+    assert found.describe().startswith("no match"), found.describe()
+
+
+@pytest.mark.parametrize("name", COMPOUND)
+def test_compound_slips_end_in_no_match_in_float32_over_all_laws_and_regimes(name):
+    found = investigate(COMPOUND[name], materials(cases_=cases(3, 2, "float32"), sets=2))
+    assert found.matches == []
+    assert found.describe().startswith("no match"), found.describe()
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("factor", [1.03, 0.5, -2.0, 1000.0, -0.001])
+def test_a_scaled_truth_is_named_with_its_factor(quantity, dtype, factor):
+    def scaled(step):
+        return step.h.dtype.type(factor) * right(quantity, "difference")(step)
+
+    found = investigate(scaled, materials(quantity, cases(3, 2, dtype)[::5], 2))
+    assert found.matches == []
+    assert found.describe().startswith("the whole multiplied by "), found.describe()
+    tolerance = {"float64": 1e-12, "float32": 1e-4}[dtype]
+    assert found.scaling.factor == pytest.approx(factor, rel=tolerance)
+
+
+@pytest.mark.parametrize("way", ["product", "difference", "matmul", "preactivations"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_right_formula_has_no_cause(way, dtype):
+    found = investigate(right("hidden_jacobian", way), materials(cases_=cases(3, 2, dtype)))
+    assert (found.wrong_sets, found.matches, found.describe()) == (0, [], "")
+
+
+def test_a_slip_that_shows_on_some_sets_only_is_named():
+    """c_{t-1} = 0 hides the forget path in half of the sets."""
+    tried = materials()
+    for material in tried:
+        material.sets.c_prev[1:] = 0
+    found = investigate(SLIPS["sigma_for_slope_in_f"], tried)
+    assert found.wrong_sets == 2
+    assert found.matches == ["sigma_for_slope_in_f"]
+
+
+def test_a_formula_that_is_a_slip_on_some_sets_and_another_on_others_is_no_slip():
+    tried = materials()
+    found = investigate(SLIPS["no_f_path"], tried[:1])
+    found.merge(investigate(SLIPS["no_i_path"], tried[1:]))
+    assert found.matches == []
+    assert found.describe().startswith("no match")
+
+
+def test_slips_that_nothing_tells_apart_are_all_named():
+    """Of ∂f_t/∂h_{t-1} the forget path is all there is: without it the whole is zero."""
+    found = investigate(lambda s: 0 * s.U.f, materials("forget_gate_jacobian"))
+    assert {"no_f_path", "all_zero"} <= set(found.matches)
+    assert "no_f_path or " in found.describe()
+
+
+def test_sets_without_a_number_are_left_out():
+    def broken(step):
+        J = SLIPS["one_minus_u"](step)
+        J[0, 0, 0] = np.nan
+        return J
+
+    found = investigate(broken, materials())
+    assert found.wrong_sets == 4
+    assert found.matches == ["one_minus_u"]
+    nothing = investigate(lambda s: np.nan * s.U.f, materials())
+    assert (nothing.wrong_sets, nothing.describe()) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["one_minus_u", "two slips"])
+def test_merged_suspects_are_those_of_one_run(name):
+    formula = {**SLIPS, **COMPOUND}[name]
+    tried = materials(cases_=cases(3, 2, "float64")[:6])
+    whole, parts = investigate(formula, tried), Suspects()
+    for material in reversed(tried):
+        parts.merge(investigate(formula, [material]))
+    assert parts.wrong_sets == whole.wrong_sets
+    assert parts.matches == whole.matches
+    assert parts.scaling == whole.scaling
+    assert dict(parts.ranking()) == pytest.approx(dict(whole.ranking()), rel=1e-12)
+    assert parts.describe() == whole.describe()
+
+
+def test_the_constants_of_a_scaling_are_all_that_its_entries_allow():
+    scaling = Scaling()
+    scaling.update(np.array([2.0]), np.array([1.0]), np.array([0.1]))
+    assert scaling.low == pytest.approx(1.9 / 1.1)  # 2 - 0.1 (1 + a) <= … at a = low
+    assert scaling.high == pytest.approx(2.1 / 0.9)
+    scaling.update(np.array([-4.2]), np.array([-2.0]), np.array([1e-300]))
+    assert scaling.factor == pytest.approx(2.1)
+    scaling.update(np.array([2.2]), np.array([1.0]), np.array([1e-3]))
+    assert scaling.factor is None
+
+
+@pytest.mark.parametrize("a", [-3.0, -0.2, 0.0, 0.7, 5.0])
+@pytest.mark.parametrize("truth", [-2.0, 0.3])
+def test_no_constant_that_an_entry_allows_is_left_out(a, truth):
+    """claimed at the ends of a · truth ± near (1 + |a|)."""
+    near = 0.1
+    for end in (-1, 1):
+        scaling = Scaling()
+        claimed = a * truth + end * near * (1 + abs(a)) * (1 - 1e-12)
+        scaling.update(np.array([claimed]), np.array([truth]), np.array([near]))
+        assert scaling.low <= a <= scaling.high
+
+
+def test_an_entry_whose_truth_is_lost_asks_for_a_large_constant():
+    scaling = Scaling()
+    scaling.update(np.array([1.03, 1.0]), np.array([1.0, 1e-9]), np.array([1e-6, 1e-3]))
+    assert scaling.least == pytest.approx(499.5)
+    assert scaling.factor is None
+
+
+def test_the_constant_1_is_no_cause():
+    scaling = Scaling()
+    scaling.update(np.array([1.15]), np.array([1.0]), np.array([0.1]))
+    assert scaling.low <= 1 <= scaling.high
+    assert scaling.factor is None
+
+
+def test_the_slips_here_use_nothing_of_the_package_s_formulas(monkeypatch):
+    """Were they the catalogue's own code, naming them would show nothing."""
+    before = {n: f(materials(cases_=SIZES[:1])[0].view) for n, f in SLIPS.items()}
+    for name in ("sigmoid_derivative", "tanh_derivative", "hidden_jacobian"):
+        monkeypatch.setattr(derivatives, name, None)
+    material = Material(QUANTITIES["hidden_jacobian"], drawn(SIZES[0], 3))
+    for name, formula in SLIPS.items():
+        assert (formula(material.view) == before[name]).all()
