@@ -172,7 +172,12 @@ def _verdicts(options: argparse.Namespace) -> int:
 
 
 def _missed(path: Path) -> dict[str, list[str]]:
-    """Claim -> the wrong formulas that no case caught, of a finished run's `mutants.csv`."""
+    """Claim -> the wrong formulas that no case caught, of a finished run's `mutants.csv`.
+
+    None where there is no such table: verdicts.csv may be looked at alone.
+    """
+    if not path.exists():
+        return {}
     try:
         with path.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
