@@ -1,0 +1,48 @@
+// A register's worth of numbers (GCC's and Clang's vector types), for sums and maxima of rows: a
+// compiler may not reorder those by itself.
+#pragma once
+#include "platform.cuh"
+
+namespace lstm {
+
+typedef long long i64;
+
+constexpr i64 LINE = 64;  // bytes of a cache line and of the widest registers
+
+template <class T> struct Lanes;
+template <> struct Lanes<double> {
+  typedef double V __attribute__((vector_size(LINE), aligned(8)));
+  typedef long long Mask __attribute__((vector_size(LINE), aligned(8)));
+};
+template <> struct Lanes<float> {
+  typedef float V __attribute__((vector_size(LINE), aligned(4)));
+  typedef int Mask __attribute__((vector_size(LINE), aligned(4)));
+};
+
+template <class T> constexpr i64 LANES = LINE / sizeof(T);
+
+// The size of a row in whole registers.
+template <class T> LSTM_HD i64 padded(i64 size) {
+  return (size + LANES<T> - 1) / LANES<T> * LANES<T>;
+}
+
+template <class T> LSTM_HD typename Lanes<T>::V load(const T *from) {
+  typename Lanes<T>::V lanes;
+  memcpy(&lanes, from, sizeof lanes);
+  return lanes;
+}
+
+// Summed by halves: the order is the same wherever this is compiled.
+LSTM_HD double total(Lanes<double>::V a) {
+  a += __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3);
+  a += __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5);
+  return a[0] + a[1];
+}
+LSTM_HD float total(Lanes<float>::V a) {
+  a += __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  a += __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  a += __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  return a[0] + a[1];
+}
+
+}  // namespace lstm
