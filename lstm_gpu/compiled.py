@@ -154,11 +154,18 @@ def draw(case: Case, seed: int, index: int) -> WeightSets:
     return WeightSets(*arrays)
 
 
-def examine(case: Case, seed: int, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the check compares in one weight set: claimed, measured and bound, (1, n, n)."""
+def examine(
+    case: Case, seed: int, index: int, plain: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What the check compares in one weight set: claimed, measured and bound, (1, n, n).
+
+    plain : evaluate every point by the cell's own functions, as the check does where the points
+        of a difference are far apart, and not by the series of `near.cuh`
+    """
     n = case.hidden_size
     arrays = [np.empty((1, n, n), case.dtype) for _ in range(3)]
-    _call(SOURCES, "examine", case, seed, ctypes.c_int64(index), *map(_pointer, arrays))
+    own = (ctypes.c_int64(index), ctypes.c_int(plain))
+    _call(SOURCES, "examine", case, seed, *own, *map(_pointer, arrays))
     return arrays[0], arrays[1], arrays[2]
 
 

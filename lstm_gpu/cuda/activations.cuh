@@ -35,13 +35,13 @@ template <> struct Exponential<float> {
 
 constexpr double inverse_factorial(int k) { return k < 2 ? 1.0 : inverse_factorial(k - 1) / k; }
 
-// 1/J! + r/(J+1)! + … + r^(DEGREE-J)/DEGREE!, by Horner's rule
-template <int J, class T> LSTM_HD T series(T r) {
+// 1/J! + r/(J+BY)! + r²/(J+2 BY)! + … up to 1/LAST!, by Horner's rule
+template <int J, int LAST, int BY = 1, class T> LSTM_HD T series(T r) {
   constexpr T coefficient = T(inverse_factorial(J));
-  if constexpr (J == Exponential<T>::DEGREE)
+  if constexpr (J + BY > LAST)
     return coefficient;
   else
-    return multiply_add(series<J + 1>(r), r, coefficient);
+    return multiply_add(series<J + BY, LAST, BY>(r), r, coefficient);
 }
 
 // e^x as scale (1 + rest): scale a power of two, rest = e^r - 1.
@@ -59,7 +59,7 @@ template <class T> LSTM_HD Reduced<T> reduced(T x) {
   T k = rounded - E::ROUNDER;
   T r = multiply_add(k, -E::LN2_LOW, multiply_add(k, -E::LN2_HIGH, x));
   Bits exponent = bits_of(rounded) + Bits(Format<T>::BIAS);  // the low bits hold k
-  return {from_bits(exponent << Format<T>::MANTISSA), multiply_add(r * r, series<2>(r), r)};
+  return {from_bits(exponent << Format<T>::MANTISSA), multiply_add(r * r, series<2, E::DEGREE>(r), r)};
 }
 
 template <class T> LSTM_HD T exponential(T x) {

@@ -1,4 +1,4 @@
-// One entry of the full check: D4 beside the central difference of the whole forward step.
+// One entry of the full check: D4, and the central difference of the whole forward step.
 #pragma once
 #include "bounds.cuh"
 
@@ -40,12 +40,6 @@ template <class T> LSTM_HD T change_of_hidden(const Row<T> &row, const T U[GATES
 template <class T> struct Entry {
   T claimed, measured;
 };
-
-// half_inverse = 1/(2 s_j), exact
-template <class T>
-LSTM_HD Entry<T> entry(const Row<T> &row, const T U[GATES], T step, T half_inverse) {
-  return {hidden_jacobian(row, U), change_of_hidden(row, U, step) * half_inverse};
-}
 
 // The verdict's numbers of one weight set, as lstm_gpu/tally.py has them. All entries of row k
 // have the bound B_k/s_j, and s_j is a power of two: so error/bound = (error s_j)/B_k to the bit,

@@ -8,6 +8,7 @@
 
 #include "check.cuh"
 #include "lanes.h"
+#include "near.cuh"
 #include "weights.cuh"
 
 namespace lstm {
@@ -172,17 +173,21 @@ template <class T> struct Check {
 
   WeightSet<T> set;
   double *delta, *linear, *cubic;
-  T *i, *f, *u, *o, *tanh_c;
+  T *i, *f, *u, *o, *c, *tanh_c;
+  T *Q_i, *Q_f, *Q_o, *E_u, *E_c;
   T *bound, *step, *half_inverse, *gap, *size;
+  bool near;  // the points are near enough to their centre for near.cuh
 
-  static size_t bytes(const Case &c) {
-    return WeightSet<T>::bytes(c) + c.hidden_size * (3 * 8 + 10 * sizeof(T)) + 13 * 2 * LINE;
+  static size_t bytes(const Case &of) {
+    return WeightSet<T>::bytes(of) + of.hidden_size * (3 * 8 + 16 * sizeof(T)) + 19 * 2 * LINE;
   }
 
-  Check(const Case &c, Memory &memory) : set(c, memory) {
+  Check(const Case &of, Memory &memory) : set(of, memory) {
     const i64 size_of_row = padded<T>(set.n);
     for (double **array : {&delta, &linear, &cubic}) *array = memory.take<double>(size_of_row);
-    for (T **array : {&i, &f, &u, &o, &tanh_c, &bound, &step, &half_inverse, &gap, &size})
+    for (T **array : {&i, &f, &u, &o, &c, &tanh_c, &Q_i, &Q_f, &Q_o, &E_u, &E_c})
+      *array = memory.take<T>(size_of_row);
+    for (T **array : {&bound, &step, &half_inverse, &gap, &size})
       *array = memory.take<T>(size_of_row);
   }
 
@@ -201,18 +206,22 @@ template <class T> struct Check {
     Step<T> s = activate(z, set.c_prev[k]);
     RowBound b = row_bound(s, z, dz, double(set.c_prev[k]));
     delta[k] = b.delta, linear[k] = b.linear, cubic[k] = b.cubic;
-    i[k] = s.i, f[k] = s.f, u[k] = s.u, o[k] = s.o, tanh_c[k] = s.tanh_c;
+    i[k] = s.i, f[k] = s.f, u[k] = s.u, o[k] = s.o, c[k] = s.c, tanh_c[k] = s.tanh_c;
+    Centre<T> at = centre_of(z, s.c, set.c_prev[k]);
+    Q_i[k] = at.Q_i, Q_f[k] = at.Q_f, Q_o[k] = at.Q_o, E_u[k] = at.E_u, E_c[k] = at.E_c;
   }
 
   // The radius that minimises the bound, the steps, and with them the bounds.
   void steps() {
     const i64 n = set.n;
-    double most_delta = 0, most_cubic = 0;
+    double most_delta = 0, most_cubic = 0, most_c = 0;
     for (i64 k = 0; k < n; ++k) {
+      most_c = larger(double(magnitude(set.c_prev[k])), most_c);
       most_delta = larger(delta[k], most_delta);
       most_cubic = larger(cubic[k], most_cubic);
     }
     const double r = smaller(1.0, pow(3 * most_delta / most_cubic, 1 / 3.0));
+    near = reach_of_points(r, most_c) <= Near<T>::LIMIT;
     double outside = 0;
     for (i64 j = 0; j < n; ++j) {
       const double s = step_size(r, double(set.largest[j]));
@@ -230,18 +239,38 @@ template <class T> struct Check {
     return row_of({i[k], f[k], u[k], o[k], 0, tanh_c[k], 0}, z, set.c_prev[k]);
   }
 
-  LSTM_HD Entry<T> at(const Row<T> &row, i64 k, i64 j) const {
+  Centre<T> centre(i64 k) const {
+    return {Q_i[k], Q_f[k], Q_o[k], E_u[k], E_c[k], c[k], set.c_prev[k]};
+  }
+
+  template <bool NEAR>
+  LSTM_HD Entry<T> at(const Row<T> &row, const Centre<T> &centre, i64 k, i64 j) const {
     const i64 n = set.n;
     const T *U = set.U + k * n + j;
     T own[GATES] = {U[0], U[n * n], U[2 * n * n], U[3 * n * n]};
-    return entry(row, own, step[j], half_inverse[j]);
+    T change = NEAR ? change_near(centre, own, step[j]) : change_of_hidden(row, own, step[j]);
+    return {hidden_jacobian(row, own), change * half_inverse[j]};
   }
 
   // |claimed - measured| s_j and |measured| s_j: over the row's bound, error over bound.
-  LSTM_HD void compare(const Row<T> &row, i64 k, i64 j) const {
-    Entry<T> e = at(row, k, j);
+  template <bool NEAR>
+  LSTM_HD void compare(const Row<T> &row, const Centre<T> &centre, i64 k, i64 j) const {
+    Entry<T> e = at<NEAR>(row, centre, k, j);
     gap[j] = magnitude(e.claimed - e.measured) * step[j];
     size[j] = magnitude(e.measured) * step[j];
+  }
+
+  // `compare` at the first n columns of row k, and at what fills the last register.
+  template <bool NEAR> void compare_row(i64 k) const {
+    const Row<T> own = row(k);
+    const Centre<T> at = centre(k);
+    const i64 columns = padded<T>(set.n);
+#pragma omp simd
+    for (i64 j = 0; j < columns; ++j) compare<NEAR>(own, at, k, j);
+  }
+
+  Entry<T> one(i64 k, i64 j) const {
+    return near ? at<true>(row(k), centre(k), k, j) : at<false>(row(k), centre(k), k, j);
   }
 
   Summary entries(i64 index, Worst &worst) const {
@@ -249,9 +278,7 @@ template <class T> struct Check {
     V ratio = {}, finite = {};  // finite: 0, or NaN where something is not
     Mask worst_row = {}, decisive = {};
     for (i64 k = 0; k < n; ++k) {
-      const Row<T> own = row(k);
-#pragma omp simd
-      for (i64 j = 0; j < columns; ++j) compare(own, k, j);
+      near ? compare_row<true>(k) : compare_row<false>(k);
       V most = {};
       for (i64 j = 0; j < columns; j += LANES<T>) {
         V error = load(gap + j);
@@ -285,11 +312,10 @@ template <class T> struct Check {
 
   // The first entry of row k with its largest ratio.
   Worst locate(i64 index, T ratio, i64 k) const {
-    const Row<T> own = row(k);
     Worst found = {};
     T largest = -1;
     for (i64 j = 0; j < set.n; ++j) {
-      Entry<T> e = at(own, k, j);
+      Entry<T> e = one(k, j);
       T error = magnitude(e.claimed - e.measured);
       if (error * step[j] > largest) {
         largest = error * step[j];
@@ -334,19 +360,21 @@ int draw_set(const Case &c, i64 index, T *W, T *U, T *x, T *h_prev, T *c_prev, T
   return 0;
 }
 
-// What the check compares in one weight set, for the tests: three matrices (n, n).
-template <class T> int examine_set(const Case &c, i64 index, T *claimed, T *measured, T *bound) {
+// What the check compares in one weight set, for the tests: three matrices (n, n). If `plain`,
+// whatever the radius, by `change_of_hidden`.
+template <class T>
+int examine_set(const Case &c, i64 index, int plain, T *claimed, T *measured, T *bound) {
   Memory memory(Check<T>::bytes(c));
   if (!memory.start) return 1;
   Check<T> check(c, memory);
   check.set.draw(c, index);
   check.rows();
   check.steps();
+  if (plain) check.near = false;
   const i64 n = check.set.n;
   for (i64 k = 0; k < n; ++k) {
-    const Row<T> row = check.row(k);
     for (i64 j = 0; j < n; ++j) {
-      Entry<T> e = check.at(row, k, j);
+      Entry<T> e = check.one(k, j);
       claimed[k * n + j] = e.claimed;
       measured[k * n + j] = e.measured;
       bound[k * n + j] = check.bound[k] * (1 / check.step[j]);
@@ -375,9 +403,9 @@ template <class T> void evaluate(const T *z, i64 count, T *exp, T *sigma, T *tan
                              T *c_prev, T *o_prev) {                                               \
     return lstm::draw_set<T>(*c, index, W, U, x, h_prev, c_prev, o_prev);                          \
   }                                                                                                \
-  extern "C" int examine_##NAME(const lstm::Case *c, long long index, T *claimed, T *measured,     \
-                                T *bound) {                                                        \
-    return lstm::examine_set<T>(*c, index, claimed, measured, bound);                              \
+  extern "C" int examine_##NAME(const lstm::Case *c, long long index, int plain, T *claimed,       \
+                                T *measured, T *bound) {                                           \
+    return lstm::examine_set<T>(*c, index, plain, claimed, measured, bound);                       \
   }                                                                                                \
   extern "C" int evaluate_##NAME(const T *z, long long count, T *exp, T *sigma, T *tanh) {         \
     lstm::evaluate<T>(z, count, exp, sigma, tanh);                                                 \
