@@ -145,12 +145,12 @@ def check(case: Case, seed: int, start: int, stop: int, sources: Path = SOURCES)
     return record
 
 
-def draw(case: Case, seed: int, index: int) -> WeightSets:
+def draw(case: Case, seed: int, index: int, sources: Path = SOURCES) -> WeightSets:
     """Draw one weight set by the compiled code: the bits of `weights.draw`."""
     n, m = case.hidden_size, case.input_size
     shapes = ((4, n, m), (4, n, n), (m,), (n,), (n,), (n,))
     arrays = [np.empty((1, *shape), case.dtype) for shape in shapes]
-    _call(SOURCES, "draw", case, seed, ctypes.c_int64(index), *map(_pointer, arrays))
+    _call(sources, "draw", case, seed, ctypes.c_int64(index), *map(_pointer, arrays))
     return WeightSets(*arrays)
 
 

@@ -9,6 +9,7 @@
 #include "check.cuh"
 #include "lanes.h"
 #include "near.cuh"
+#include "philox_avx512.h"
 #include "weights.cuh"
 
 namespace lstm {
@@ -38,6 +39,23 @@ struct Memory {
   }
 };
 
+constexpr i64 AT_ONCE = 16;  // counters
+constexpr i64 OVER = AT_ONCE * UNIFORMS_PER_COUNTER;
+
+#ifndef LSTM_PHILOX_AVX512
+inline void draw_sixteen(Counter counter, Key key, u32 *out) {
+#pragma omp simd
+  for (i64 k = 0; k < AT_ONCE; ++k) {
+    Words words = philox(advanced(counter, k), key);
+#pragma GCC unroll 4
+    for (int w = 0; w < 4; ++w) {
+      out[8 * k + 2 * w] = grid_point(words.w[w]);
+      out[8 * k + 2 * w + 1] = grid_point(words.w[w] >> 32);
+    }
+  }
+}
+#endif
+
 // The uniforms of one weight set, as points of their grid.
 struct Stream {
   Key key;
@@ -48,23 +66,13 @@ struct Stream {
     start = advanced({before.low, before.high}, 1);
   }
 
-  static LSTM_HD void draw_eight(Counter counter, Key key, u32 *out) {
-    Words words = philox(counter, key);
-#pragma GCC unroll 4
-    for (int w = 0; w < 4; ++w) {
-      out[2 * w] = grid_point(words.w[w]);
-      out[2 * w + 1] = grid_point(words.w[w] >> 32);
-    }
-  }
-
-  // Words [first, last): the first is at the returned place in `out`.
+  // Words [first, last): the first is at the returned place in `out`, which is filled in whole
+  // `AT_ONCE` counters.
   const u32 *draw(i64 first, i64 last, u32 *out) const {
     const i64 from = first / UNIFORMS_PER_COUNTER;
     const i64 count = (last + UNIFORMS_PER_COUNTER - 1) / UNIFORMS_PER_COUNTER - from;
-    const Counter counter = advanced(start, from);
-    const Key own = key;
-#pragma omp simd
-    for (i64 k = 0; k < count; ++k) draw_eight(advanced(counter, k), own, out + 8 * k);
+    for (i64 k = 0; k < count; k += AT_ONCE)
+      draw_sixteen(advanced(start, from + k), key, out + UNIFORMS_PER_COUNTER * k);
     return out + first % UNIFORMS_PER_COUNTER;
   }
 };
@@ -83,7 +91,7 @@ template <class T> struct WeightSet {
   static size_t bytes(const Case &c) {
     i64 n = c.hidden_size, m = c.input_size, longest = n > m ? n : m;
     i64 numbers = 4 * n * n + m + 12 * n + CHUNK + longest, lines = 10;
-    return sizeof(T) * numbers + sizeof(u32) * (CHUNK + longest + 16) + lines * 2 * LINE;
+    return sizeof(T) * numbers + sizeof(u32) * (CHUNK + longest + 2 * OVER) + lines * 2 * LINE;
   }
 
   WeightSet(const Case &c, Memory &memory) : n(c.hidden_size), m(c.input_size) {
@@ -98,7 +106,7 @@ template <class T> struct WeightSet {
     reach = memory.take<T>(4 * n + over);
     largest = memory.take<T>(n + over);
     W = memory.take<T>(CHUNK + longest + over);
-    points = memory.take<u32>(CHUNK + longest + 16);
+    points = memory.take<u32>(CHUNK + longest + 2 * OVER);
   }
 
   void draw_state(const Stream &stream) {
@@ -129,7 +137,7 @@ template <class T> struct WeightSet {
     for (i64 j = 0; j < length; j += LANES<T>) {
       V term = load(A + j) * load(v + j);
       sum += term;
-      size += term < 0 ? -term : term;
+      size += magnitude(term);
     }
     z_k += total(sum);
     reach_k += total(size);
@@ -137,8 +145,7 @@ template <class T> struct WeightSet {
 
   LSTM_HD void raise_largest(const T *A) {
     for (i64 j = 0; j < n; j += LANES<T>) {
-      V a = load(A + j), most = load(largest + j);
-      a = a < 0 ? -a : a;
+      V a = magnitude(load(A + j)), most = load(largest + j);
       most = a > most ? a : most;
       memcpy(largest + j, &most, sizeof most);
     }

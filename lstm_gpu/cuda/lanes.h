@@ -32,6 +32,14 @@ template <class T> LSTM_HD typename Lanes<T>::V load(const T *from) {
   return lanes;
 }
 
+// |a|: the bit of the sign cleared
+LSTM_HD Lanes<double>::V magnitude(Lanes<double>::V a) {
+  return (Lanes<double>::V)((Lanes<double>::Mask)a & 0x7FFFFFFFFFFFFFFF);
+}
+LSTM_HD Lanes<float>::V magnitude(Lanes<float>::V a) {
+  return (Lanes<float>::V)((Lanes<float>::Mask)a & 0x7FFFFFFF);
+}
+
 // Summed by halves: the order is the same wherever this is compiled.
 LSTM_HD double total(Lanes<double>::V a) {
   a += __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3);

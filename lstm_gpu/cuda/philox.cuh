@@ -43,19 +43,22 @@ struct Words {
   u64 w[4];
 };
 
+constexpr int PHILOX_ROUNDS = 10;
+constexpr u64 PHILOX_MULTIPLIERS[2] = {0xD2E7470EE14C6C93, 0xCA5A826395121157};
+constexpr u64 PHILOX_WEYL[2] = {0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B};
+
 LSTM_HD Words philox(Counter counter, Key key) {
-  const int ROUNDS = 10;
   u64 x0 = counter.low, x1 = counter.high, x2 = 0, x3 = 0;
   u64 k0 = key.seed, k1 = key.stream;
 #pragma GCC unroll 10
-  for (int round = 0; round < ROUNDS; ++round) {
-    Product a = product(x0, 0xD2E7470EE14C6C93), b = product(x2, 0xCA5A826395121157);
+  for (int round = 0; round < PHILOX_ROUNDS; ++round) {
+    Product a = product(x0, PHILOX_MULTIPLIERS[0]), b = product(x2, PHILOX_MULTIPLIERS[1]);
     x0 = b.high ^ x1 ^ k0;
     x1 = b.low;
     x2 = a.high ^ x3 ^ k1;
     x3 = a.low;
-    k0 += 0x9E3779B97F4A7C15;
-    k1 += 0xBB67AE8584CAA73B;
+    k0 += PHILOX_WEYL[0];
+    k1 += PHILOX_WEYL[1];
   }
   return {{x0, x1, x2, x3}};
 }
