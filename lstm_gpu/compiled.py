@@ -41,6 +41,11 @@ _FLAGS_BY_MACHINE = {"x86_64": ("-mprefer-vector-width=512",)}
 _SUMMARY = np.dtype(
     [("ratio", "f8"), ("widest", "f8"), ("decided", "i4"), ("decisive", "i4")], align=True
 )
+_WORST = np.dtype(
+    [(name, "f8") for name in ("ratio", "error", "bound", "claimed", "measured")]
+    + [(name, "i8") for name in ("index", "row", "column")]
+)
+_FOUND = np.dtype([("summary", _SUMMARY), ("worst", _WORST)])
 
 
 class _Case(ctypes.Structure):
@@ -50,13 +55,6 @@ class _Case(ctypes.Structure):
         ("hidden_size", ctypes.c_int64),
         ("input_size", ctypes.c_int64),
         ("scale", ctypes.c_double),
-    )
-
-
-class _Worst(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_double) for name in ("ratio", "error", "bound", "claimed", "measured")),
-        *((name, ctypes.c_int64) for name in ("index", "row", "column")),
     )
 
 
@@ -121,10 +119,10 @@ def check(case: Case, seed: int, start: int, stop: int, sources: Path = SOURCES)
     InputError
         for a law or regime that is not compiled, and where there is no compiler.
     """
-    summaries, worst = np.zeros(stop - start, _SUMMARY), _Worst()
+    summaries, worst = np.zeros(stop - start, _SUMMARY), np.zeros(1, _WORST)
     _call(
         sources, "check", case, seed, ctypes.c_int64(start), ctypes.c_int64(stop),
-        _pointer(summaries), ctypes.byref(worst),
+        _pointer(summaries), _pointer(worst),
     )  # fmt: skip
     decided = summaries["decided"] != 0
     record = Record(
@@ -137,11 +135,9 @@ def check(case: Case, seed: int, start: int, stop: int, sources: Path = SOURCES)
     if decided.any():
         record.smallest_detectable = 2 * float(summaries["widest"][decided].min())
         record.histogram = histogram(summaries["ratio"][decided])
-        record.worst = {
-            **{n: getattr(worst, n) for n in ("ratio", "error", "bound", "claimed", "measured")},
-            "index": worst.index,
-            "entry": [worst.row, worst.column],
-        }
+        entry = dict(zip(_WORST.names or (), worst[0].tolist(), strict=True))
+        place = [entry.pop("row"), entry.pop("column")]
+        record.worst = {**entry, "entry": place}
     return record
 
 
@@ -167,6 +163,16 @@ def examine(
     own = (ctypes.c_int64(index), ctypes.c_int(plain))
     _call(SOURCES, "examine", case, seed, *own, *map(_pointer, arrays))
     return arrays[0], arrays[1], arrays[2]
+
+
+def check_by_block(case: Case, seed: int, start: int, stop: int, threads: int) -> np.ndarray:
+    """What the kernels' block of `threads` threads finds, run on the host: a summary and the
+    worst entry of each weight set.
+    """
+    found = np.zeros(stop - start, _FOUND)
+    own = (ctypes.c_int64(start), ctypes.c_int64(stop), ctypes.c_int64(threads))
+    _call(SOURCES, "check_by_block", case, seed, *own, _pointer(found))
+    return found
 
 
 def activations(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

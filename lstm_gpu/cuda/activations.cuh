@@ -33,11 +33,16 @@ template <> struct Exponential<float> {
   static constexpr float LN2_HIGH = 0x1.62ep-1f, LN2_LOW = 0x1.0bfbe8p-15f;
 };
 
-constexpr double inverse_factorial(int k) { return k < 2 ? 1.0 : inverse_factorial(k - 1) / k; }
+template <int K> struct Factorial {
+  static constexpr double INVERSE = Factorial<K - 1>::INVERSE / K;
+};
+template <> struct Factorial<0> {
+  static constexpr double INVERSE = 1;
+};
 
 // 1/J! + r/(J+BY)! + r²/(J+2 BY)! + … up to 1/LAST!, by Horner's rule
 template <int J, int LAST, int BY = 1, class T> LSTM_HD T series(T r) {
-  constexpr T coefficient = T(inverse_factorial(J));
+  constexpr T coefficient = T(Factorial<J>::INVERSE);
   if constexpr (J + BY > LAST)
     return coefficient;
   else

@@ -28,8 +28,7 @@ template <class T> LSTM_HD T hidden_jacobian(const Row<T> &row, const T U[GATES]
 // The forward step at z^ ± s_j U e_j, h at the one point less h at the other.
 template <class T> LSTM_HD T change_of_hidden(const Row<T> &row, const T U[GATES], T step) {
   T forward[GATES], backward[GATES];
-#pragma GCC unroll 4
-  for (int g = 0; g < GATES; ++g) {
+  LSTM_UNROLL for (int g = 0; g < GATES; ++g) {
     T change = U[g] * step;
     forward[g] = row.z[g] + change;
     backward[g] = row.z[g] - change;

@@ -6,6 +6,7 @@
 
 #include <initializer_list>
 
+#include "block.cuh"
 #include "check.cuh"
 #include "lanes.h"
 #include "near.cuh"
@@ -13,12 +14,6 @@
 #include "weights.cuh"
 
 namespace lstm {
-
-struct Case {
-  u64 seed, stream;  // the key of the random stream
-  i64 hidden_size, input_size;
-  double scale;  // 2/√n
-};
 
 constexpr i64 CHUNK = 2048;  // numbers drawn at once: 8 KiB of grid points, 16 KiB of weights
 
@@ -47,8 +42,7 @@ inline void draw_sixteen(Counter counter, Key key, u32 *out) {
 #pragma omp simd
   for (i64 k = 0; k < AT_ONCE; ++k) {
     Words words = philox(advanced(counter, k), key);
-#pragma GCC unroll 4
-    for (int w = 0; w < 4; ++w) {
+    LSTM_UNROLL for (int w = 0; w < 4; ++w) {
       out[8 * k + 2 * w] = grid_point(words.w[w]);
       out[8 * k + 2 * w + 1] = grid_point(words.w[w] >> 32);
     }
@@ -227,7 +221,7 @@ template <class T> struct Check {
       most_delta = larger(delta[k], most_delta);
       most_cubic = larger(cubic[k], most_cubic);
     }
-    const double r = smaller(1.0, pow(3 * most_delta / most_cubic, 1 / 3.0));
+    const double r = smaller(1.0, cbrt(3 * most_delta / most_cubic));
     near = reach_of_points(r, most_c) <= Near<T>::LIMIT;
     double outside = 0;
     for (i64 j = 0; j < n; ++j) {
@@ -399,6 +393,25 @@ template <class T> void evaluate(const T *z, i64 count, T *exp, T *sigma, T *tan
   }
 }
 
+// The range by `Block`, as the kernels run it, with `threads` threads one after another: for the
+// tests.
+template <class T>
+int check_by_block(const Case &c, i64 start, i64 stop, i64 threads, Found *found) {
+  Memory memory(Block<T>::bytes(c, threads));
+  if (!memory.start) return 1;
+  Block<T> block;
+  block.place(c, threads, memory.start);
+  for (i64 index = start; index < stop; ++index) {
+    for (i64 t = 0; t < threads; ++t) block.draw_state(t, index);
+    for (i64 t = 0; t < threads; ++t) block.draw_weights(t, index);
+    for (i64 t = 0; t < threads; ++t) block.rows(t);
+    for (i64 t = 0; t < threads; ++t) block.steps(t);
+    for (i64 t = 0; t < threads; ++t) block.entries(t);
+    found[index - start] = block.found(index);
+  }
+  return 0;
+}
+
 }  // namespace lstm
 
 #define LSTM_EXPORT(T, NAME)                                                                       \
@@ -413,6 +426,10 @@ template <class T> void evaluate(const T *z, i64 count, T *exp, T *sigma, T *tan
   extern "C" int examine_##NAME(const lstm::Case *c, long long index, int plain, T *claimed,       \
                                 T *measured, T *bound) {                                           \
     return lstm::examine_set<T>(*c, index, plain, claimed, measured, bound);                       \
+  }                                                                                                \
+  extern "C" int check_by_block_##NAME(const lstm::Case *c, long long start, long long stop,       \
+                                       long long threads, lstm::Found *found) {                    \
+    return lstm::check_by_block<T>(*c, start, stop, threads, found);                               \
   }                                                                                                \
   extern "C" int evaluate_##NAME(const T *z, long long count, T *exp, T *sigma, T *tanh) {         \
     lstm::evaluate<T>(z, count, exp, sigma, tanh);                                                 \

@@ -5,8 +5,6 @@
 
 namespace lstm {
 
-typedef long long i64;
-
 constexpr i64 LINE = 64;  // bytes of a cache line and of the widest registers
 
 template <class T> struct Lanes;

@@ -44,21 +44,20 @@ struct Words {
 };
 
 constexpr int PHILOX_ROUNDS = 10;
-constexpr u64 PHILOX_MULTIPLIERS[2] = {0xD2E7470EE14C6C93, 0xCA5A826395121157};
-constexpr u64 PHILOX_WEYL[2] = {0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B};
+constexpr u64 PHILOX_MULTIPLIER_0 = 0xD2E7470EE14C6C93, PHILOX_MULTIPLIER_1 = 0xCA5A826395121157;
+constexpr u64 PHILOX_WEYL_0 = 0x9E3779B97F4A7C15, PHILOX_WEYL_1 = 0xBB67AE8584CAA73B;
 
 LSTM_HD Words philox(Counter counter, Key key) {
   u64 x0 = counter.low, x1 = counter.high, x2 = 0, x3 = 0;
   u64 k0 = key.seed, k1 = key.stream;
-#pragma GCC unroll 10
-  for (int round = 0; round < PHILOX_ROUNDS; ++round) {
-    Product a = product(x0, PHILOX_MULTIPLIERS[0]), b = product(x2, PHILOX_MULTIPLIERS[1]);
+  LSTM_UNROLL for (int round = 0; round < PHILOX_ROUNDS; ++round) {
+    Product a = product(x0, PHILOX_MULTIPLIER_0), b = product(x2, PHILOX_MULTIPLIER_1);
     x0 = b.high ^ x1 ^ k0;
     x1 = b.low;
     x2 = a.high ^ x3 ^ k1;
     x3 = a.low;
-    k0 += PHILOX_WEYL[0];
-    k1 += PHILOX_WEYL[1];
+    k0 += PHILOX_WEYL_0;
+    k1 += PHILOX_WEYL_1;
   }
   return {{x0, x1, x2, x3}};
 }

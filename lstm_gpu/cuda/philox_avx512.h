@@ -44,7 +44,7 @@ LSTM_HD Eight exclusive_or(Eight a, Eight b, Eight c) {
 
 // One round of `philox`.
 LSTM_HD void next_round(Eight x[4], Eight k0, Eight k1) {
-  EightProducts a = product(x[0], PHILOX_MULTIPLIERS[0]), b = product(x[2], PHILOX_MULTIPLIERS[1]);
+  EightProducts a = product(x[0], PHILOX_MULTIPLIER_0), b = product(x[2], PHILOX_MULTIPLIER_1);
   Eight x0 = exclusive_or(b.high, x[1], k0), x2 = exclusive_or(a.high, x[3], k1);
   x[0] = x0, x[1] = b.low, x[2] = x2, x[3] = a.low;
 }
@@ -53,8 +53,7 @@ LSTM_HD void next_round(Eight x[4], Eight k0, Eight k1) {
 LSTM_HD void store_grid_points(const Eight x[4], u32 *out) {
   // Shifted, each word is two grid points as they lie in memory; now words to their counters.
   Eight p[4];
-#pragma GCC unroll 4
-  for (int w = 0; w < 4; ++w) p[w] = _mm512_srli_epi32(x[w], 8);
+  LSTM_UNROLL for (int w = 0; w < 4; ++w) p[w] = _mm512_srli_epi32(x[w], 8);
   const Eight a = _mm512_unpacklo_epi64(p[0], p[1]), b = _mm512_unpackhi_epi64(p[0], p[1]);
   const Eight c = _mm512_unpacklo_epi64(p[2], p[3]), d = _mm512_unpackhi_epi64(p[2], p[3]);
   const Eight even_low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
@@ -74,8 +73,7 @@ LSTM_HD void store_grid_points(const Eight x[4], u32 *out) {
 LSTM_HD void draw_sixteen(Counter counter, Key key, u32 *out) {
   const Eight lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
   Eight x[2][4];
-#pragma GCC unroll 2
-  for (int h = 0; h < 2; ++h) {
+  LSTM_UNROLL for (int h = 0; h < 2; ++h) {
     Eight low = _mm512_add_epi64(all(counter.low + 8 * h), lanes);
     __mmask8 carried = _mm512_cmplt_epu64_mask(low, all(counter.low));
     x[h][0] = low;
@@ -83,12 +81,11 @@ LSTM_HD void draw_sixteen(Counter counter, Key key, u32 *out) {
     x[h][2] = x[h][3] = _mm512_setzero_si512();
   }
   u64 k0 = key.seed, k1 = key.stream;
-#pragma GCC unroll 10
-  for (int round = 0; round < PHILOX_ROUNDS; ++round) {
+  LSTM_UNROLL for (int round = 0; round < PHILOX_ROUNDS; ++round) {
     next_round(x[0], all(k0), all(k1));
     next_round(x[1], all(k0), all(k1));
-    k0 += PHILOX_WEYL[0];
-    k1 += PHILOX_WEYL[1];
+    k0 += PHILOX_WEYL_0;
+    k1 += PHILOX_WEYL_1;
   }
   store_grid_points(x[0], out);
   store_grid_points(x[1], out + 64);

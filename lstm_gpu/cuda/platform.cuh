@@ -7,17 +7,20 @@
 
 #ifdef __CUDACC__
 #define LSTM_HD __host__ __device__ __forceinline__
+#define LSTM_UNROLL _Pragma("unroll")
 #else
 #include <math.h>
 #include <string.h>
 #define LSTM_HD inline __attribute__((always_inline))
+#define LSTM_UNROLL _Pragma("GCC unroll 16")
 #endif
 
 namespace lstm {
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
-static_assert(sizeof(u32) == 4 && sizeof(u64) == 8, "the stream is defined on 32 and 64 bits");
+typedef long long i64;
+static_assert(sizeof(u32) == 4 && sizeof(u64) == 8 && sizeof(i64) == 8, "the stream is defined on 32 and 64 bits");
 
 LSTM_HD double multiply_add(double a, double b, double c) { return fma(a, b, c); }
 LSTM_HD float multiply_add(float a, float b, float c) { return fmaf(a, b, c); }

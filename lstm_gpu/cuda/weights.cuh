@@ -6,6 +6,12 @@
 
 namespace lstm {
 
+struct Case {
+  u64 seed, stream;  // the key of the random stream
+  i64 hidden_size, input_size;
+  double scale;  // 2/√n
+};
+
 LSTM_HD double uniform(u32 point) { return UNIFORM_SPACING * double(int(point)); }
 
 // Uniform on ±1/√n, with scale = 2/√n.
@@ -15,8 +21,7 @@ LSTM_HD double pytorch_uniform(u32 point, double scale) { return (uniform(point)
 LSTM_HD double atanh_series(double t) {
   const int TERMS = 12;
   double square = t * t, total = 1.0 / (2 * TERMS - 1);
-#pragma GCC unroll 12
-  for (int k = TERMS - 2; k >= 0; --k) total = total * square + 1.0 / (2 * k + 1);
+  LSTM_UNROLL for (int k = TERMS - 2; k >= 0; --k) total = total * square + 1.0 / (2 * k + 1);
   return t * total;
 }
 
