@@ -80,4 +80,4 @@ def run_compiled(case: Case, seed: int, start: int, stop: int, batch: int) -> st
     return record.verdict
 
 
-ENGINES = {"ours": run, "ours_given": run_given, "compiled": run_compiled}
+ENGINES = {"ours": run, "ours_given": run_given, "ours_compiled": run_compiled}

@@ -8,6 +8,7 @@ from dataclasses import replace
 import flint
 import numpy as np
 import pytest
+import reference
 
 from lstm_gpu import bounds, compiled, derivatives
 from lstm_gpu.claims.block import Block
@@ -166,6 +167,25 @@ def test_formula_differences_and_bounds_are_those_of_the_array_code(size, plain,
     own = 2 * block.bound("central", "h", with_formula=False)
     assert (abs(measured - block.measured("central", "h")) <= own).all()
     assert (claimed != 0).all()
+
+
+@needs_compiler
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (7, 4)])
+def test_formula_and_differences_are_within_their_own_bounds_of_the_truth(size, dtype, plain):
+    """Of exact decimals; and 1.0001 times the differences, or nothing, is not."""
+    case = case_of(*size, dtype)
+    for index in range(3):
+        block = Block(draw(case, 1, index, index + 1))
+        truth = reference.jacobians(reference.inputs(block.sets))["h"]
+        claimed, measured, _ = (a[0] for a in compiled.examine(case, 1, index, plain))
+        own = bounds.entries(block.formula_errors("h"), block.sets.U)[0]
+        assert reference.excess(claimed, truth, own).ratio <= 1
+        own = block.bound("central", "h", with_formula=False)[0]
+        assert reference.excess(measured, truth, own).ratio <= 1
+        wrong = 0 if dtype == "float32" else 1.0001
+        assert reference.excess(wrong * measured, truth, own).ratio > 1
 
 
 @needs_compiler
