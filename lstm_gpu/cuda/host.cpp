@@ -133,14 +133,18 @@ template <class T> struct WeightSet {
       sum += term;
       size += magnitude(term);
     }
-    z_k += total(sum);
-    reach_k += total(size);
+    const Two<T> row = totals(sum, size);
+    z_k += row.first;
+    reach_k += row.second;
   }
 
-  LSTM_HD void raise_largest(const T *A) {
+  void raise_largest(const T *A, i64 rows) {
     for (i64 j = 0; j < n; j += LANES<T>) {
-      V a = magnitude(load(A + j)), most = load(largest + j);
-      most = a > most ? a : most;
+      V most = load(largest + j);
+      for (i64 r = 0; r < rows; ++r) {
+        V size = magnitude(load(A + r * n + j));
+        most = size > most ? size : most;
+      }
       memcpy(largest + j, &most, sizeof most);
     }
   }
@@ -160,10 +164,8 @@ template <class T> struct WeightSet {
     for (i64 k = 0; k < 4 * n; k += U_rows) {
       const i64 rows = smaller(U_rows, 4 * n - k);
       draw_weights(c, stream, 4 * n * m + k * n, rows * n, U + k * n);
-      for (i64 r = k; r < k + rows; ++r) {
-        add_product(U + r * n, h_prev, n, z[r], reach[r]);
-        raise_largest(U + r * n);
-      }
+      for (i64 r = k; r < k + rows; ++r) add_product(U + r * n, h_prev, n, z[r], reach[r]);
+      raise_largest(U + k * n, rows);
     }
   }
 };
@@ -305,7 +307,7 @@ template <class T> struct Check {
       widest = larger(bound[k], widest);
       least_step = smaller(step[k], least_step);
     }
-    const bool decided = total(finite) + bounds_finite == 0;
+    const bool decided = totals(finite, finite).first + bounds_finite == 0;
     if (decided && largest_ratio > worst.ratio) worst = locate(index, largest_ratio, at_row);
     return {double(largest_ratio), double(widest * (1 / least_step)), decided,
             decided && any_decisive};

@@ -38,17 +38,27 @@ LSTM_HD Lanes<float>::V magnitude(Lanes<float>::V a) {
   return (Lanes<float>::V)((Lanes<float>::Mask)a & 0x7FFFFFFF);
 }
 
-// Summed by halves: the order is the same wherever this is compiled.
-LSTM_HD double total(Lanes<double>::V a) {
-  a += __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3);
-  a += __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5);
-  return a[0] + a[1];
+template <class T> struct Two {
+  T first, second;
+};
+
+// The sums of the lanes of a and of b, together; by halves, so the order is the same wherever this
+// is compiled.
+LSTM_HD Two<double> totals(Lanes<double>::V a, Lanes<double>::V b) {
+  Lanes<double>::V t = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11) +
+                       __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15);
+  t += __builtin_shufflevector(t, t, 2, 3, 0, 1, 6, 7, 4, 5);
+  t += __builtin_shufflevector(t, t, 1, 0, 3, 2, 5, 4, 7, 6);
+  return {t[0], t[4]};
 }
-LSTM_HD float total(Lanes<float>::V a) {
-  a += __builtin_shufflevector(a, a, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  a += __builtin_shufflevector(a, a, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
-  a += __builtin_shufflevector(a, a, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
-  return a[0] + a[1];
+LSTM_HD Two<float> totals(Lanes<float>::V a, Lanes<float>::V b) {
+  Lanes<float>::V t =
+      __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+      __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  t += __builtin_shufflevector(t, t, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+  t += __builtin_shufflevector(t, t, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+  t += __builtin_shufflevector(t, t, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+  return {t[0], t[8]};
 }
 
 }  // namespace lstm
