@@ -96,14 +96,14 @@ def build(sources: Path, folder: Path) -> Path:
 @functools.cache
 def library_or_reason(sources: Path = SOURCES) -> tuple[Any, str]:
     """Return (library, "") or, where it cannot be built or loaded, (None, why not)."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lstm_gpu"
     try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lstm_gpu"
         return ctypes.CDLL(str(build(sources, cache))), ""
     except subprocess.CalledProcessError as error:
         first = (str(error.stderr).splitlines() or [""])[0]
         return None, f"the C++ compiler failed ({first})"
-    except (OSError, subprocess.SubprocessError) as error:
-        return None, f"the compiled check cannot be built ({error})"
+    except (OSError, RuntimeError) as error:  # no compiler, no home, a folder that is not ours
+        return None, f"it cannot be built ({error})"
 
 
 def supports(case: Case) -> bool:
@@ -187,7 +187,7 @@ def activations(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _library(sources: Path) -> Any:
     library, reason = library_or_reason(sources)
     if library is None:
-        raise InputError(f"The compiled check needs a C++ compiler: {reason}.")
+        raise InputError(f"The compiled check is not available: {reason}. Use the array code.")
     return library
 
 

@@ -243,5 +243,5 @@ def histogram(ratios: np.ndarray) -> dict[int, int]:
     """Count floor(2 log10 ratio), clipped to ±60; an exact zero goes to -60."""
     with np.errstate(divide="ignore"):
         bins = np.clip(np.floor(2 * np.log10(ratios)), -60, 60).astype(int)
-    values, counts = np.unique(bins, return_counts=True)
-    return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+    counts = np.bincount(bins + 60)
+    return {b - 60: int(count) for b, count in enumerate(counts) if count}

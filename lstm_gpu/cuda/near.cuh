@@ -6,10 +6,11 @@
 // own value for the table, and a third of the work. No derivative of the cell is in it.
 //
 // With E = e^{2 z_u} and Q = e^{-z}: i u = (E - 1)/((1 + Q_i)(1 + E)), one quotient for both,
-// and o tanh(c) likewise. Errors in unit roundoffs, absolute: Q has 2 (activations.cuh), e^d 2.1,
-// 1 + Q e^d then at most 5.1 relatively, E - 1 over E + 1 at most 5.2; so f is off by 6.1, i u and
-// o tanh(c) by 5.2 + 2 · 5.1 + 2 = 17.4 and what c is off. The points z^ ± d are exact: nothing
-// is added to z^. `evaluation_error` (bounds.cuh) assumes 20, 84 and one rounding of each point.
+// and o tanh(c) likewise. Errors in unit roundoffs, to first order: Q and E have 2
+// (activations.cuh), e^d 2.1, Q e^d + 1 then at most 5.1 relatively; E e^d has 5.1, its sum with 1
+// 6.1, and E - 1, over E + 1, 6.1 absolutely. So f is off by 6.1 absolutely, i u and o tanh(c) by
+// 6.1 + 6.1 + 5.1 + 2 = 19.3 and what c is off. The points z^ ± d are exact: nothing is added to
+// z^. `evaluation_error` (bounds.cuh) assumes 20, 84, 84 and one rounding of each point.
 #pragma once
 #include "cell.cuh"
 
