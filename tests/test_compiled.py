@@ -205,8 +205,8 @@ SLIPS = {
     "o for tanh(c)": ("check.cuh", "row.tanh_c * (row.d_o", "row.o * (row.d_o", "refuted"),
     "points of another cell": ("near.cuh", "f * at.c_prev", "T(1.001) * f * at.c_prev", "refuted"),
     "one wrong exponential": ("near.cuh", "exponential(2 * z", "exponential(T(3) * z", "refuted"),
-    "a wrong divisor": ("host.cpp", "1 / (2 * s)", "1 / (2.001 * s)", "refuted"),
-    "a bound that is not finite": ("host.cpp", "outside = 0;", "outside = INFINITY;", "undecided"),
+    "a wrong divisor": ("host_check.h", "1 / (2 * s)", "1 / (2.001 * s)", "refuted"),
+    "an infinite bound": ("host_check.h", "outside = 0;", "outside = INFINITY;", "undecided"),
     "an error that is not finite": (
         "check.cuh", "row.i * (row.d_u", "T(INFINITY) * (row.d_u", "undecided",
     ),
