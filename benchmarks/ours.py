@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from lstm_gpu import backend as backends
-from lstm_gpu import derivatives
+from lstm_gpu import compiled, derivatives
 from lstm_gpu.campaign import block_size
 from lstm_gpu.claims.block import Block
 from lstm_gpu.references import central
-from lstm_gpu.tally import Comparison, Tally
+from lstm_gpu.tally import Comparison, Record, Tally
 from lstm_gpu.weights import Case, WeightSets, draw
 
 KEY = ("hidden_jacobian", "as_written", "", "central")
@@ -72,4 +72,12 @@ def run_given(case: Case, seed: int, start: int, stop: int, batch: int) -> str:
     return tally.records[KEY].verdict
 
 
-ENGINES = {"ours": run, "ours_given": run_given}
+def run_compiled(case: Case, seed: int, start: int, stop: int, batch: int) -> str:
+    """The same as `run` by the compiled check."""
+    record = Record()
+    for first in range(start, stop, batch):
+        record.merge(compiled.check(case, seed, first, min(first + batch, stop)))
+    return record.verdict
+
+
+ENGINES = {"ours": run, "ours_given": run_given, "ours_compiled": run_compiled}

@@ -6,6 +6,7 @@ from typing import Any
 from benchmarks import contest, floors, machine, memory, peers
 from benchmarks.contest import ARRANGEMENTS, SEED, WORKFLOW, Contestant
 from benchmarks.workers import workers
+from lstm_gpu import compiled
 from lstm_gpu.weights import Case
 
 SIZES = (8, 32, 64, 256)
@@ -38,6 +39,8 @@ def measure_size(n: int, count: int, with_peers: bool) -> dict[str, Any]:
         ("shard", Contestant("ours", *WORKFLOW, shard)),
         ("given", Contestant("ours_given", *WORKFLOW, shard)),
     ]
+    if not compiled.library_or_reason()[1]:
+        entrants.append(("compiled", Contestant("ours_compiled", *WORKFLOW, shard)))
     with workers(WORKFLOW[0]) as our_pool, workers(2 if with_peers else 0) as peer_pool:
         rate = our_pool.run(floors.rates, [()]).results[0]
         for arrangement in ARRANGEMENTS if with_peers else ():

@@ -7,10 +7,14 @@ from benchmarks.contest import summary
 _NAMES = {
     "ours": "ours",
     "ours_given": "ours, weights given",
+    "ours_compiled": "ours, compiled",
     "gradcheck": "torch.autograd.gradcheck",
     "torch_func": "torch.func",
 }
-_BATCHES = {"fixed": "same", "shard": "shard", "given": "shard", "single": "one", "best": "best"}
+_BATCHES = {
+    **{"fixed": "same", "single": "one", "best": "best"},
+    **dict.fromkeys(("shard", "given", "compiled"), "shard"),
+}
 
 
 def _arrangement(row: dict[str, Any]) -> str:

@@ -224,7 +224,7 @@ def summarise(comparison: Comparison, start: int) -> Record:
         decisive = decided & (xp.abs(measured) > bound).any(axis=1)
         record.decisive_sets = int(decisive.sum())
         record.smallest_detectable = 2 * float(to_host(widest)[decided_h].min())
-    record.histogram = _histogram(largest_h[decided_h])
+    record.histogram = histogram(largest_h[decided_h])
     s = int(np.argmax(np.where(decided_h, largest_h, -1.0)))
     entry = int(ratio[s].argmax())
     record.worst = {
@@ -239,9 +239,9 @@ def summarise(comparison: Comparison, start: int) -> Record:
     return record
 
 
-def _histogram(ratios: np.ndarray) -> dict[int, int]:
+def histogram(ratios: np.ndarray) -> dict[int, int]:
     """Count floor(2 log10 ratio), clipped to ±60; an exact zero goes to -60."""
     with np.errstate(divide="ignore"):
         bins = np.clip(np.floor(2 * np.log10(ratios)), -60, 60).astype(int)
-    values, counts = np.unique(bins, return_counts=True)
-    return {int(v): int(c) for v, c in zip(values, counts, strict=True)}
+    counts = np.bincount(bins + 60)
+    return {b - 60: int(count) for b, count in enumerate(counts) if count}

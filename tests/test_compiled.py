@@ -1,0 +1,263 @@
+"""The compiled check: the same weights to the bit, the same statistics of what it compares, and
+numbers within the bounds; its functions against ball arithmetic."""
+
+import platform
+import shutil
+from dataclasses import replace
+
+import flint
+import numpy as np
+import pytest
+import reference
+
+from lstm_gpu import bounds, compiled, derivatives
+from lstm_gpu.accuracy import DOCUMENTED
+from lstm_gpu.claims.block import Block
+from lstm_gpu.errors import InputError
+from lstm_gpu.tally import Comparison, Record, summarise
+from lstm_gpu.weights import DTYPES, Case, draw
+
+_, REASON = compiled.library_or_reason()
+# Only a missing compiler is a reason to skip: sources that do not compile are a defect.
+needs_compiler = pytest.mark.skipif("no C++ compiler" in REASON, reason=REASON)
+
+SIZES = ((1, 1), (2, 3), (3, 2), (7, 9), (8, 8), (17, 5), (33, 40), (64, 64))
+KEY = ("hidden_jacobian", "as_written", "", "central")
+
+
+def case_of(n: int, m: int, dtype: str) -> Case:
+    return Case(n, m, dtype, compiled.DISTRIBUTION, compiled.REGIME)
+
+
+# --- Weights --------------------------------------------------------------------------------------
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [*SIZES, (90, 1), (1, 3000)])
+def test_weights_are_drawn_with_numpys_bits(size, dtype):
+    case = case_of(*size, dtype)
+    for seed, index in ((0, 0), (1, 7), (2**64 - 1, 2**40 + 3)):
+        ours, wanted = compiled.draw(case, seed, index), draw(case, seed, index, index + 1)
+        for name in ("W", "U", "x", "h_prev", "c_prev", "o_prev"):
+            a, b = getattr(ours, name), getattr(wanted, name)
+            assert a.dtype == b.dtype
+            assert a.tobytes() == b.tobytes(), (name, seed, index)
+
+
+@needs_compiler
+def test_counters_carry_into_their_second_word():
+    """The first counter of this index is just below 2^64, its last one above."""
+    case = case_of(8, 8, "float64")
+    counters = -(-(4 * 64 + 4 * 64 + 8 + 24) // 8)
+    index = 2**64 // counters
+    assert index * counters < 2**64 < (index + 1) * counters
+    assert compiled.draw(case, 1, index).U.tobytes() == draw(case, 1, index, index + 1).U.tobytes()
+
+
+@needs_compiler
+@pytest.mark.parametrize("flags", ["-O1", "-O1 -march=x86-64"])
+def test_a_processor_without_products_of_52_bits_draws_the_same(flags, tmp_path, monkeypatch):
+    if "x86-64" in flags and platform.machine() != "x86_64":
+        pytest.skip("not an x86-64 processor")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CXXFLAGS", flags)
+    sources = tmp_path / "cuda"
+    shutil.copytree(compiled.SOURCES, sources)
+    case = case_of(17, 5, "float64")
+    ours, wanted = compiled.draw(case, 1, 7, sources), draw(case, 1, 7, 8)
+    assert ours.U.tobytes() == wanted.U.tobytes()
+    assert ours.c_prev.tobytes() == wanted.c_prev.tobytes()
+    # Sums, functions and differences are in the same order: every bit is the same.
+    assert compiled.check(case, 1, 0, 4, sources) == compiled.check(case, 1, 0, 4)
+
+
+# --- Functions ------------------------------------------------------------------------------------
+
+# Unit roundoffs that activations.cuh derives for exp, sigma and tanh.
+DERIVED_UNITS = (2.0, 4.0, 8.0)
+
+
+def ball_values(z: float) -> tuple[flint.arb, flint.arb, flint.arb]:
+    x = flint.arb(z)
+    return x.exp(), 1 / (1 + (-x).exp()), x.tanh()
+
+
+def points(dtype: str) -> np.ndarray:
+    """Every scale from 2^-60 to the largest argument, near multiples of ln 2/2 and near 0."""
+    rng = np.random.default_rng(0)
+    limit = {"float64": 708.0, "float32": 87.0}[dtype]
+    scales = np.ldexp(rng.uniform(1, 2, 600), rng.integers(-60, 6, 600))
+    halves = np.arange(1, 200) * np.log(2) / 2 * (1 + 1e-7 * rng.normal(size=199))
+    z = np.concatenate([scales, halves, rng.uniform(0, limit, 400), rng.uniform(0, 3, 800)])
+    z = z[z < limit]
+    return np.concatenate([z, -z, [0.0]]).astype(dtype)
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_activations_are_within_their_derived_errors(dtype):
+    u, z = bounds.unit_roundoff(dtype), points(dtype)
+    found = compiled.activations(z)
+    flint.ctx.prec = 200
+    worst = [0.0, 0.0, 0.0]
+    for k in range(z.size):
+        for f, truth in enumerate(ball_values(float(z[k]))):
+            if truth == 0:
+                assert found[f][k] == 0
+            else:
+                error = abs((flint.arb(float(found[f][k])) - truth) / truth) / u
+                worst[f] = max(worst[f], float(error.upper()))
+    assert all(w <= derived for w, derived in zip(worst, DERIVED_UNITS, strict=True)), worst
+    assert all(w > derived / 8 for w, derived in zip(worst, DERIVED_UNITS, strict=True)), worst
+
+
+def test_what_is_derived_is_within_what_the_bounds_assume():
+    assert DERIVED_UNITS[0] <= 2 * DOCUMENTED.exp_ulp
+    assert DERIVED_UNITS[1] <= DOCUMENTED.sigmoid_units
+    assert DERIVED_UNITS[2] <= DOCUMENTED.tanh_units
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_activations_of_what_is_huge_infinite_or_no_number(dtype):
+    tiny = np.finfo(dtype).tiny
+    z = np.array([np.inf, np.finfo(dtype).max, 1000, -1000, -np.finfo(dtype).max, -np.inf], dtype)
+    _, sigma, tanh = compiled.activations(z)
+    assert sigma[:3].tolist() == [1, 1, 1]
+    assert (sigma[3:] >= 0).all()
+    assert (sigma[3:] <= tiny).all()
+    assert tanh.tolist() == [1, 1, 1, -1, -1, -1]
+    for values in compiled.activations(np.array([np.nan], dtype)):
+        assert np.isnan(values).all()
+
+
+# --- The check ------------------------------------------------------------------------------------
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_record_is_the_tally_of_what_was_compared(size, dtype):
+    """To the bit: error/bound, counts, histogram, smallest detectable error and worst entry."""
+    case, wanted = case_of(*size, dtype), Record()
+    for index in range(3, 8):
+        wanted.merge(summarise(Comparison(*KEY, *compiled.examine(case, 1, index)), index))
+    found = compiled.check(case, 1, 3, 8)
+    assert found == wanted
+    assert found.verdict == "supported"
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("size", SIZES)
+def test_formula_differences_and_bounds_are_those_of_the_array_code(size, plain, dtype):
+    """Bounds: the same formulas, in float64, of values that differ by rounding. Formula: both
+    within their own bound of the truth. Differences: both within theirs."""
+    case = case_of(*size, dtype)
+    block = Block(draw(case, 1, 5, 6))
+    claimed, measured, bound = compiled.examine(case, 1, 5, plain)
+    wanted = block.bound("central", "h")
+    # A bound is made of hundreds of operations on values that agree to 64 u each, at most.
+    assert (abs(bound - wanted) <= 2**14 * bounds.unit_roundoff(dtype) * wanted).all()
+
+    own = 2 * bounds.entries(block.formula_errors("h"), block.sets.U)
+    formula = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
+    assert (abs(claimed - formula) <= own).all()
+    own = 2 * block.bound("central", "h", with_formula=False)
+    assert (abs(measured - block.measured("central", "h")) <= own).all()
+    assert (claimed != 0).all()
+
+
+@needs_compiler
+@pytest.mark.parametrize("plain", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (7, 4)])
+def test_formula_and_differences_are_within_their_own_bounds_of_the_truth(size, dtype, plain):
+    """Of exact decimals; and 1.0001 times the differences, or nothing, is not."""
+    case = case_of(*size, dtype)
+    for index in range(3):
+        block = Block(draw(case, 1, index, index + 1))
+        truth = reference.jacobians(reference.inputs(block.sets))["h"]
+        claimed, measured, _ = (a[0] for a in compiled.examine(case, 1, index, plain))
+        own = bounds.entries(block.formula_errors("h"), block.sets.U)[0]
+        assert reference.excess(claimed, truth, own).ratio <= 1
+        own = block.bound("central", "h", with_formula=False)[0]
+        assert reference.excess(measured, truth, own).ratio <= 1
+        wrong = 0 if dtype == "float32" else 1.0001
+        assert reference.excess(wrong * measured, truth, own).ratio > 1
+
+
+@needs_compiler
+def test_ranges_add_up():
+    case = case_of(8, 8, "float64")
+    parts = compiled.check(case, 1, 0, 3)
+    parts.merge(compiled.check(case, 1, 3, 10))
+    assert parts == compiled.check(case, 1, 0, 10)
+    assert compiled.check(case, 1, 4, 4) == Record()
+
+
+# A slip in the sources, and whether the check must refute or only cannot decide.
+SLIPS = {
+    "the formula off by 1e-6": (
+        "check.cuh", "row.tanh_c * (row.d_o", "T(1 + 1e-6) * row.tanh_c * (row.d_o", "refuted",
+    ),
+    "o for tanh(c)": ("check.cuh", "row.tanh_c * (row.d_o", "row.o * (row.d_o", "refuted"),
+    "points of another cell": ("near.cuh", "f * at.c_prev", "T(1.001) * f * at.c_prev", "refuted"),
+    "one wrong exponential": ("near.cuh", "exponential(2 * z", "exponential(T(3) * z", "refuted"),
+    "a wrong divisor": ("host_check.h", "1 / (2 * s)", "1 / (2.001 * s)", "refuted"),
+    "an infinite bound": ("host_check.h", "outside = 0;", "outside = INFINITY;", "undecided"),
+    "an error that is not finite": (
+        "check.cuh", "row.i * (row.d_u", "T(INFINITY) * (row.d_u", "undecided",
+    ),
+}  # fmt: skip
+
+
+@needs_compiler
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_in_the_sources_is_caught(slip, tmp_path, monkeypatch):
+    name, right, wrong, outcome = SLIPS[slip]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("CXXFLAGS", "-O1")  # it is built once for four weight sets
+    sources = tmp_path / "cuda"
+    shutil.copytree(compiled.SOURCES, sources)
+    text = (sources / name).read_text()
+    assert text.count(right) == 1
+    (sources / name).write_text(text.replace(right, wrong))
+    record = compiled.check(case_of(64, 64, "float64"), 1, 0, 4, sources)
+    assert getattr(record, f"{outcome}_sets") == 4, record
+    assert record.verdict == {"refuted": "refuted", "undecided": "inconclusive"}[outcome]
+
+
+# --- What is not there ----------------------------------------------------------------------------
+
+
+def test_other_laws_and_regimes_are_refused():
+    case = case_of(3, 2, "float64")
+    for other in (replace(case, distribution="sparse"), replace(case, regime="saturated")):
+        with pytest.raises(InputError, match=r"must be pytorch_uniform and generic"):
+            compiled.check(other, 1, 0, 1)
+
+
+def test_without_a_compiler_there_is_a_reason(tmp_path, monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    own = tmp_path / "cuda"
+    shutil.copytree(compiled.SOURCES, own)
+    library, reason = compiled.library_or_reason(own)
+    assert library is None
+    assert "no C++ compiler" in reason
+    with pytest.raises(InputError, match="check is not available: it cannot be built"):
+        compiled.check(case_of(3, 2, "float64"), 1, 0, 1, own)
+
+
+@needs_compiler
+def test_a_source_that_does_not_compile_is_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "host.cpp").write_text("int f( {")
+    library, reason = compiled.library_or_reason(tmp_path)
+    assert library is None
+    assert "the C++ compiler failed" in reason
+    assert not list((tmp_path / "cache").rglob("*.so"))
