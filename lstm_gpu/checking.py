@@ -54,14 +54,14 @@ class Plan:
         if self.distributions is not None:
             _several("distribution", self.distributions)
         for n in self.hidden_sizes:
-            _whole("hidden_size", n, 1, LARGEST_SIZE)
+            whole("hidden_size", n, 1, LARGEST_SIZE)
         if self.input_size is not None:
-            _whole("input_size", self.input_size, 1, LARGEST_SIZE)
-        _whole("weight_sets", self.weight_sets, 1, MOST_SETS)
-        _whole("seed", self.seed, 0, LARGEST_SEED)
-        _choice("dtype", self.dtype, DTYPES)
+            whole("input_size", self.input_size, 1, LARGEST_SIZE)
+        whole("weight_sets", self.weight_sets, 1, MOST_SETS)
+        whole("seed", self.seed, 0, LARGEST_SEED)
+        choice("dtype", self.dtype, DTYPES)
         for name in self.distributions or ():
-            _choice("distribution", name, DISTRIBUTIONS)
+            choice("distribution", name, DISTRIBUTIONS)
         for case in self.cases:
             needed = memory_by_input(case)
             if needed > COMMAND_MEMORY_LIMIT:
@@ -91,14 +91,14 @@ def _several(name: str, values: Any) -> None:
         )
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> None:
+def whole(name: str, value: Any, low: int, high: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InputError(
             f"`{name}` must be a whole number from {low} to {high}, got {value!r:.60}."
         )
 
 
-def _choice(name: str, value: Any, known: Sequence[str]) -> None:
+def choice(name: str, value: Any, known: Sequence[str]) -> None:
     if value not in known:
         raise InputError(f"`{name}` must be one of {', '.join(known)}, got {value!r:.60}.")
 

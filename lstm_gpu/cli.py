@@ -43,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_check(commands)
 
+    _add_scan(commands)
+
     replay = commands.add_parser("replay", help="recompute a counterexample from its seed")
     replay.add_argument("file", type=Path, metavar="FILE", help="results/counterexamples/*.json")
     replay.add_argument(
@@ -130,6 +132,39 @@ def _check(options: argparse.Namespace) -> int:
     }
     print(checking.table(results, commands))
     return checking.exit_code(results)
+
+
+def _add_scan(commands: Any) -> None:
+    scan = commands.add_parser(
+        "scan",
+        help="check ∂h_t/∂h_{t-1} alone on very many weight sets",
+        description="Compares D4 with central differences on as many weight sets as you ask for, "
+        "by a check compiled for this processor where there is a C++ compiler.",
+    )
+    scan.add_argument("--hidden-size", type=int, nargs="+", default=[8, 32, 64], metavar="N")
+    scan.add_argument("--input-size", type=int, metavar="M", help="N where it is left out")
+    scan.add_argument("--weight-sets", type=int, default=100_000, metavar="K", help="per size")
+    scan.add_argument("--dtype", default="float64", metavar="NAME", help="float64 or float32")
+    scan.add_argument("--distribution", default="pytorch_uniform", metavar="NAME")
+    scan.add_argument("--regime", default="generic", metavar="NAME", help="of states and input")
+    scan.add_argument("--seed", type=int, default=0, metavar="S")
+    scan.add_argument("--engine", default="auto", metavar="NAME", help="auto, compiled or numpy")
+    scan.add_argument("--jobs", type=int, metavar="J", help="processes: one per core")
+    scan.set_defaults(run=_scan)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from lstm_gpu import scanning
+
+    plan = scanning.Scan(**{name: getattr(options, name) for name in scanning.OPTIONS})
+    print(scanning.line(scanning.HEADS))
+    seen = set()
+    for verdict, cells in plan.run():
+        print(scanning.line(cells), flush=True)
+        seen.add(verdict)
+    if "refuted" in seen:
+        return REFUTED
+    return INCONCLUSIVE if "inconclusive" in seen else SUPPORTED
 
 
 def _replay(options: argparse.Namespace) -> int:

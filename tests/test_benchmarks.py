@@ -12,10 +12,11 @@ from benchmarks import __main__ as command
 from benchmarks import contest, floors, machine, memory, ours, peers, record, table
 from benchmarks.contest import Contestant
 from benchmarks.workers import Timing, workers
-from lstm_gpu import bounds, campaign, cell, derivatives
+from lstm_gpu import bounds, campaign, cell, derivatives, scan, tally
 from lstm_gpu.claims.block import Block
 from lstm_gpu.files import read_json
 from lstm_gpu.references import central
+from lstm_gpu.tally import Tally
 from lstm_gpu.weights import Case, draw, words_per_set
 
 CASE = Case(6, 5, "float64", "pytorch_uniform", "generic")
@@ -82,7 +83,7 @@ def test_peers_differences_are_central_differences(block, tensors):
 
 @pytest.mark.torch
 def test_all_support_the_formula(tensors):
-    assert ours.run(CASE, SEED, 0, SETS, SETS) == "supported"
+    assert ours.ENGINES["ours"](CASE, SEED, 0, SETS, SETS) == "supported"
     assert peers.torch_func(tensors, SETS) == "supported"
     assert peers.gradcheck(tensors) == "supported"
 
@@ -101,9 +102,9 @@ def test_peers_refute_a_wrong_derivative(tensors, monkeypatch):
 def test_we_refute_a_wrong_formula(monkeypatch):
     right = derivatives.hidden_jacobian
     monkeypatch.setattr(
-        ours.derivatives, "hidden_jacobian", lambda *arguments: 1.001 * right(*arguments)
+        scan.derivatives, "hidden_jacobian", lambda *arguments: 1.001 * right(*arguments)
     )
-    assert ours.run(CASE, SEED, 0, SETS, SETS) == "refuted"
+    assert ours.ENGINES["ours"](CASE, SEED, 0, SETS, SETS) == "refuted"
 
 
 @pytest.mark.torch
@@ -119,19 +120,21 @@ def test_we_check_what_the_campaign_checks():
     """The record of the full check is the campaign's record of the same comparison."""
     shard = campaign.check_shard(CASE, SEED, 1, 1 + SETS, "numpy")
     theirs = [r for r in shard["records"] if (r["claim"], r["mutant"]) == (ours.KEY[0], "")]
-    mine = ours.full_check(CASE, SEED, 1, 1 + SETS).to_list()
-    assert mine == [r for r in theirs if r["reference"] == "central"]
+    mine = Tally()
+    mine.records[scan.KEY] = scan.check_by_arrays(CASE, SEED, 1, 1 + SETS)
+    assert mine.to_list() == [r for r in theirs if r["reference"] == "central"]
 
 
-def test_given_weight_sets_give_the_same_verdict(monkeypatch):
+def test_given_weight_sets_are_the_drawn_ones(monkeypatch):
     monkeypatch.setattr(campaign, "_BLOCK_ENTRIES", 2 * CASE.hidden_size**2)
-    tallies = []
-    check = ours._check
-    monkeypatch.setattr(ours, "_check", lambda *a: tallies.append(check(*a)) or tallies[-1])
+    summaries, real = [], tally.summarise
+    monkeypatch.setattr(tally, "summarise", lambda *a: summaries.append(real(*a)) or summaries[-1])
     ours._held.cache_clear()
-    assert ours.run(CASE, SEED, 2, 9, 3) == ours.run_given(CASE, SEED, 2, 9, 3) == "supported"
-    drawn, given = tallies[:3], tallies[3:]
-    assert [t.to_list() for t in drawn] == [t.to_list() for t in given]
+    drawn, given = ours.ENGINES["ours"], ours.run_given
+    assert drawn(CASE, SEED, 2, 9, 3) == given(CASE, SEED, 2, 9, 3) == "supported"
+    half = len(summaries) // 2
+    assert summaries[:half] == summaries[half:]
+    assert sum(record.weight_sets for record in summaries[:half]) == 7
 
 
 # --- The contest ----------------------------------------------------------------------------------
@@ -170,9 +173,9 @@ def test_rounds_are_interleaved_and_times_are_per_weight_set():
     entrants = [Contestant("ours", 2, 1, 5), Contestant("torch_func", 1, 2, 20)]
     rows = contest.rounds(entrants, CASE, 3, {"ours": pool, "peers": pool})
     assert [function for function, _ in pool.asked] == [
-        *(ours.run, peers.run),
-        *(peers.run, ours.run),
-        *(ours.run, peers.run),
+        *(ours.ENGINES["ours"], peers.run),
+        *(peers.run, ours.ENGINES["ours"]),
+        *(ours.ENGINES["ours"], peers.run),
     ]
     assert rows[0]["seconds"] == [0.1 / 10] * 3
     assert rows[0]["processor_seconds"] == [0.2 / 10] * 3
@@ -221,7 +224,7 @@ def test_the_floor_counts_what_is_computed(monkeypatch):
 
     for name in counted:
         monkeypatch.setattr(np, name, counting(name, getattr(np, name)))
-    ours.full_check(CASE, SEED, 0, SETS)
+    scan.check_by_arrays(CASE, SEED, 0, SETS)
     expected = floors.arithmetic(CASE)
     entries = SETS * CASE.hidden_size**2
     assert counted["exp"] == SETS * expected["exp"]

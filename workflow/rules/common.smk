@@ -92,7 +92,11 @@ SURFACE = sources(
     "job.py",
     "progress.py",
     "replay.py",
+    "scan.py",
+    "scanning.py",
     "shrink.py",
+    "compiled.py",
+    "cuda/*",
 )
 CORE = sorted(set(sources("**/*")) - set(SURFACE))
 
