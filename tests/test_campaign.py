@@ -273,10 +273,42 @@ def test_the_announced_memory_is_enough_and_not_far_too_much(monkeypatch, n, dty
 
 
 @pytest.mark.usefixtures("traced")
-def test_memory_does_not_grow_with_the_number_of_weight_sets():
+def test_memory_does_not_grow_with_the_number_of_weight_sets(monkeypatch):
+    monkeypatch.setattr(campaign, "MUTANT_SETS", 10**9)  # else its end cuts the first block
     case = Case(32, 32, "float64", "pytorch_uniform", "generic")
     size = campaign.block_size(case)
     peak(case, 1, 1 + size)
     few, many = peak(case, 1, 1 + size), peak(case, 1, 1 + 4 * size)
     # Four blocks leave three more rows of small results behind, no array.
     assert many <= few * 1.2, (few, many)
+
+
+def test_mutants_are_tried_on_the_first_weight_sets_of_a_case(monkeypatch):
+    """However the case is cut into shards and blocks; the readings on all of them."""
+    monkeypatch.setattr(campaign, "MUTANT_SETS", 5)
+    case = Case(2, 3, "float64", "normal_gain_1", "generic")
+
+    def counts(records):
+        tally = Tally.from_list(records)
+        return {
+            (bool(mutant) and claim != "cell_state_independence", record.weight_sets)
+            for (claim, _, mutant, _), record in tally.records.items()
+        }
+
+    whole = campaign.check_shard(case, 1, 0, 12, "numpy")
+    assert counts(whole["records"]) == {(False, 12), (True, 5)}
+    assert whole["lint"]["weight_sets"] == 5
+    monkeypatch.setattr(campaign, "_BLOCK_ENTRIES", 3 * 4)
+    parts = [campaign.check_shard(case, 1, *r, "numpy") for r in ((0, 2), (2, 7), (7, 12))]
+    merged = Tally()
+    for part in parts:
+        merged.merge(Tally.from_list(part["records"]))
+    assert merged.to_list() == whole["records"]
+    assert parts[2]["lint"]["weight_sets"] == 0
+
+
+def test_progress_goes_on_over_the_cut(monkeypatch):
+    monkeypatch.setattr(campaign, "MUTANT_SETS", 5)
+    seen = []
+    campaign.check_shard(GENERIC, 1, 2, 9, "numpy", progress=lambda *state: seen.append(state))
+    assert seen == [(3, 7), (7, 7)]

@@ -7,7 +7,7 @@ from lstm_gpu import bounds, derivatives
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.derivatives import rows
-from lstm_gpu.mutants import JACOBIAN_MUTANTS, Subject
+from lstm_gpu.mutants import JACOBIAN_MUTANTS, Mutant, Subject
 from lstm_gpu.tally import Comparison
 
 Array = Any
@@ -97,19 +97,22 @@ def _equivalent(wrong: Array, truth: Array, rounding: Array) -> Array:
     return (namespace_of(wrong).abs(wrong - truth) <= rounding).all(axis=(1, 2))
 
 
-def trials(block: Block, only: tuple[str, str, str, str] | None = None) -> Iterator[Comparison]:
-    """Compare every reading and every mutant with the references.
+def trials(
+    block: Block, only: tuple[str, str, str, str] | None = None, mutants: bool = True
+) -> Iterator[Comparison]:
+    """Compare every reading and, if asked for, every mutant with the references.
 
     only : a comparison's key, to evaluate just that one (for a replay).
     """
+    wrong = JACOBIAN_MUTANTS if mutants else ()
     for claim, mutated in MUTATED.items():
         if only is None or claim == only[0]:
             references = REFERENCES if only is None else (only[3],)
             if claim in MEASURED_FACTORS:  # another formula for each reference
                 for reference in references:
-                    yield from _claim_trials(block, claim, mutated, (reference,), only)
+                    yield from _claim_trials(block, claim, mutated, (reference,), only, wrong)
             else:
-                yield from _claim_trials(block, claim, mutated, references, only)
+                yield from _claim_trials(block, claim, mutated, references, only, wrong)
 
 
 def _claim_trials(
@@ -118,6 +121,7 @@ def _claim_trials(
     mutated: str,
     references: tuple[str, ...],
     only: tuple[str, str, str, str] | None,
+    mutants: tuple[Mutant, ...],
 ) -> Iterator[Comparison]:
     """One claim's readings, then its mutants: each formula once, against every reference."""
     quantity, true_formula = READINGS[claim, mutated]
@@ -135,10 +139,13 @@ def _claim_trials(
     for (of_claim, reading), (_, formula) in READINGS.items():
         if of_claim == claim and (only is None or only[1:3] == (reading, "")):
             yield from compare(reading, "", formula(s))
+    mutants = tuple(m for m in mutants if m.claim == claim)
+    if not mutants:
+        return
     truth = true_formula(s)
     rounding = block.rounding(quantity)
-    for mutant in JACOBIAN_MUTANTS:
-        if mutant.claim == claim and (only is None or only[1:3] == (mutated, mutant.name)):
+    for mutant in mutants:
+        if only is None or only[1:3] == (mutated, mutant.name):
             wrong = mutant.formula(s)
             if wrong is None:  # W for U where m is not n: no one can make that slip here
                 continue
