@@ -22,7 +22,7 @@ QUANTITIES = ("i", "f", "u", "o", "c", "tanh_c", "h")
 
 def block_of(sets):
     """A block whose central differences can be asked for every quantity."""
-    return Block(sets, QUANTITIES)
+    return Block(sets, quantities=QUANTITIES)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
