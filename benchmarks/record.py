@@ -40,7 +40,7 @@ def measure_size(n: int, count: int, with_peers: bool) -> dict[str, Any]:
         ("given", Contestant("ours_given", *WORKFLOW, shard)),
     ]
     if not compiled.library_or_reason()[1]:
-        entrants.append(("compiled", Contestant("ours_compiled", *WORKFLOW, shard)))
+        entrants.append(("compiled", Contestant("ours_compiled", *WORKFLOW, _fixed(n))))
     with workers(WORKFLOW[0]) as our_pool, workers(2 if with_peers else 0) as peer_pool:
         rate = our_pool.run(floors.rates, [()]).results[0]
         for arrangement in ARRANGEMENTS if with_peers else ():
@@ -64,7 +64,9 @@ def measure_size(n: int, count: int, with_peers: bool) -> dict[str, Any]:
         row["processor_ratio"] = contest.summary(
             row["processor_seconds"], rival["processor_seconds"]
         )
-        row["ratio_given"] = contest.summary(row["seconds"], ours["given"]["seconds"])
+        for kind in ("given", "compiled"):
+            if kind in ours:
+                row[f"ratio_{kind}"] = contest.summary(row["seconds"], ours[kind]["seconds"])
     return {
         "hidden_size": n,
         "ours": ours,

@@ -12,8 +12,8 @@ _NAMES = {
     "torch_func": "torch.func",
 }
 _BATCHES = {
-    **{"fixed": "same", "single": "one", "best": "best"},
-    **dict.fromkeys(("shard", "given", "compiled"), "shard"),
+    **{"fixed": "same", "compiled": "same", "single": "one", "best": "best"},
+    **dict.fromkeys(("shard", "given"), "shard"),
 }
 
 
@@ -87,24 +87,32 @@ def best(size: dict[str, Any], engine: str, kind: str) -> dict[str, Any] | None:
     return min(rows, key=lambda row: summary(row["seconds"])["median"], default=None)
 
 
+_COLUMNS = (
+    ("gradcheck", "gradcheck", "single"),
+    ("torch.func, same batch", "torch_func", "fixed"),
+    ("torch.func, best batch", "torch_func", "best"),
+)
+_RIVALS = (
+    ("the array code", "ratio"),
+    ("the array code, weights given", "ratio_given"),
+    ("the compiled check", "ratio_compiled"),
+)
+
+
 def conclusion(sizes: list[dict[str, Any]]) -> str:
     """How many times as long each peer takes, in its fastest arrangement."""
-    columns = [
-        ("gradcheck", "gradcheck", "single", "ratio"),
-        ("torch.func, same batch", "torch_func", "fixed", "ratio"),
-        ("its best batch", "torch_func", "best", "ratio"),
-        ("and our draw not counted", "torch_func", "best", "ratio_given"),
-    ]
-    lines = [
-        "times as long as ours, each peer in the arrangement that suits it best:",
-        f"  {'n':>5}" + "".join(f"{title:>26}" for title, *_ in columns),
-    ]
-    for size in sizes:
-        cells = []
-        for _, engine, kind, ratio in columns:
-            row = best(size, engine, kind)
-            cells.append("-" if row is None else f"{row[ratio]['median']:.1f}")
-        lines.append(f"  {size['hidden_size']:>5}" + "".join(f"{cell:>26}" for cell in cells))
+    lines = ["times as long as ours, each peer in the arrangement that suits it best:"]
+    for rival, ratio in _RIVALS:
+        titles = "".join(f"{title:>26}" for title, *_ in _COLUMNS)
+        lines.append(f"  {rival:<32}{'n':>5}{titles}")
+        for size in sizes:
+            cells = []
+            for _, engine, kind in _COLUMNS:
+                row = best(size, engine, kind)
+                known = row is not None and ratio in row
+                cells.append(f"{row[ratio]['median']:.1f}" if row and known else "-")
+            line = "".join(f"{cell:>26}" for cell in cells)
+            lines.append(f"  {'':<32}{size['hidden_size']:>5}{line}")
     return "\n".join(lines)
 
 

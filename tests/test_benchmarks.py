@@ -314,8 +314,11 @@ def test_the_table_names_each_peer_in_its_fastest_arrangement():
         ],
         "floor": {"arithmetic": 5e-7, "uniforms": 2e-7, "with_passes": 8e-7},
     }
-    last = table.conclusion([size]).splitlines()[-1].split()
-    assert last == ["8", "900.0", "7.0", "5.0", "5.0"]
+    lines = [
+        line.split() for line in table.conclusion([size]).splitlines() if line.split()[0] == "8"
+    ]
+    # Against the array code, the same with weights given, and the compiled check: not measured.
+    assert lines == [["8", "900.0", "7.0", "5.0"]] * 2 + [["8", "-", "-", "-"]]
     text = table.size_text(size)
     assert "1 process x 2 threads" in text
     assert "4.00 and 2.50 times as long" in text
