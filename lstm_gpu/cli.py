@@ -16,6 +16,7 @@ from lstm_gpu import __version__
 from lstm_gpu.errors import InputError
 
 SUPPORTED, REFUTED, WRONG_INPUT, INCONCLUSIVE = range(4)
+INTERRUPTED = 130  # as shells have it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"lstm_gpu: {error}", file=sys.stderr)
         return WRONG_INPUT
+    except KeyboardInterrupt:
+        print("lstm_gpu: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # the reader of our output (head, less) has seen enough
         sys.stderr.close()
         return SUPPORTED
@@ -201,6 +205,8 @@ def _verdicts(options: argparse.Namespace) -> int:
     for claim, names in _missed(options.results / "mutants.csv").items():
         print(f"{claim} missed: {', '.join(names)}")
     seen = {row["verdict"] for row in rows}
+    if not seen <= {"supported", "refuted", "inconclusive"}:
+        raise InputError(f"`{path}` has rows without a verdict: damaged. Run the workflow again.")
     if "refuted" in seen:
         return REFUTED
     return INCONCLUSIVE if "inconclusive" in seen else SUPPORTED

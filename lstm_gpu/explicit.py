@@ -10,12 +10,21 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.weights import DTYPES, WeightSets
 
 NAMES = ("W", "U", "x", "h_prev", "c_prev", "o_prev")
+BIAS = "b"  # where there is one
 LARGEST_SIZE = 64  # of n and m: what a person may still look at
 
 
 def as_lists(sets: WeightSets) -> dict[str, Any]:
-    """The first weight set as nested lists: W (4, n, m), U (4, n, n), x (m), the states (n)."""
-    return {name: np.asarray(getattr(sets, name))[0].tolist() for name in NAMES}
+    """The first weight set as nested lists: W (4, n, m), U (4, n, n), x (m), the states (n).
+
+    And b (4, n), where there is a bias.
+    """
+    return {name: np.asarray(getattr(sets, name))[0].tolist() for name in names_of(sets)}
+
+
+def names_of(sets: WeightSets) -> tuple[str, ...]:
+    """The arrays of a weight set."""
+    return NAMES if sets.b is None else (*NAMES, BIAS)
 
 
 def from_lists(content: Any, dtype: Any, path: str) -> WeightSets:
@@ -30,7 +39,7 @@ def from_lists(content: Any, dtype: Any, path: str) -> WeightSets:
         raise InputError(
             f"`dtype` in {path} must be one of {', '.join(DTYPES)}, got {dtype!r:.60}."
         )
-    if not isinstance(content, dict) or sorted(content) != sorted(NAMES):
+    if not isinstance(content, dict) or set(content) - {BIAS} != set(NAMES):
         raise InputError(
             f"`weights` in {path} must hold {', '.join(NAMES)}. Take the file that shrink wrote."
         )
@@ -40,9 +49,9 @@ def from_lists(content: Any, dtype: Any, path: str) -> WeightSets:
             f"`weights` in {path} must have sizes from 1 to {LARGEST_SIZE}, got n = {n}, m = {m}."
         )
     gates = len(GATES)
-    shapes = {"W": (gates, n, m), "U": (gates, n, n), "x": (m,)}
+    shapes = {"W": (gates, n, m), "U": (gates, n, n), "x": (m,), BIAS: (gates, n)}
     arrays = {}
-    for name in NAMES:
+    for name in (*NAMES, BIAS) if BIAS in content else NAMES:
         shape = shapes.get(name, (n,))
         if not _has_shape(content[name], shape, float(np.finfo(dtype).max)):
             raise InputError(

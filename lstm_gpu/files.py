@@ -37,6 +37,10 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         The folder or the file cannot be written (no permission, no space, a folder of that name).
     """
     path = Path(path)
+    if path.is_symlink():
+        path = path.resolve()  # the file changes, the link stays
+    if path.name in ("", "..") or (path.exists() and not path.is_file() and not path.is_dir()):
+        raise InputError(f"`{path}` must be a regular file to be written. Choose another name.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

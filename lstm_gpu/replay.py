@@ -65,11 +65,16 @@ class Recorded:
             where the file has neither.
         """
         if self.weights is not None:
-            arrays = {name: xp.asarray(getattr(self.weights, name)) for name in explicit.NAMES}
-            return WeightSets(**arrays)
+            names = explicit.names_of(self.weights)
+            return WeightSets(**{name: xp.asarray(getattr(self.weights, name)) for name in names})
         if self.case is None:
             raise InputError(f"`case` in {self.path} must be a mapping. {_SUFFIX}")
-        return draw(self.case, self.seed, self.index, self.index + 1, xp)
+        where = self.case, self.seed, self.index, self.index + 1
+        if self.own:
+            from lstm_gpu.formulas.trial import drawn
+
+            return drawn(*where, xp)
+        return draw(*where, xp)
 
 
 class Outcome(NamedTuple):

@@ -19,7 +19,7 @@ from lstm_gpu import campaign, files
 from lstm_gpu.cell import GATES
 from lstm_gpu.claims import jacobians
 from lstm_gpu.errors import InputError
-from lstm_gpu.explicit import LARGEST_SIZE, NAMES, as_lists, of_inputs, of_units
+from lstm_gpu.explicit import LARGEST_SIZE, as_lists, names_of, of_inputs, of_units
 from lstm_gpu.formulas.quantities import QUANTITIES
 from lstm_gpu.replay import Recorded, comparing, read
 from lstm_gpu.tally import Comparison, summarise
@@ -90,7 +90,7 @@ def _in_float64(recorded: Recorded) -> WeightSets:
             f"`case` in {recorded.path} must have sizes up to {LARGEST_SIZE} to be shrunk, got "
             f"n = {n}, m = {m}. Find a counterexample with a smaller hidden size."
         )
-    arrays = {name: getattr(sets, name).astype(np.float64) for name in NAMES}
+    arrays = {name: getattr(sets, name).astype(np.float64) for name in names_of(sets)}
     return WeightSets(**arrays)
 
 
@@ -127,7 +127,7 @@ def shrink(sets: WeightSets, compare: Compare) -> Counterexample:
     best = first(best, _fewer(best.sets, "x", of_inputs))
     for gate in range(len(GATES)):
         best = first(best, iter([_at_rest(best.sets, gate)]))
-    for name in NAMES:
+    for name in names_of(best.sets):
         for place in np.ndindex(getattr(best.sets, name).shape):
             best = first(best, _rounder(best.sets, name, place))
     best = first(best, _fewer(best.sets, "h_prev", of_units))  # what has become idle
@@ -161,9 +161,11 @@ def _fewer(sets: WeightSets, state: str, cut: Any) -> Iterator[WeightSets]:
 
 def _at_rest(sets: WeightSets, gate: int) -> WeightSets:
     """A gate that neither input nor state moves: its z is 0."""
-    W, U = sets.W.copy(), sets.U.copy()
-    W[:, gate] = U[:, gate] = 0
-    return replace(sets, W=W, U=U)
+    names = [name for name in ("W", "U", "b") if getattr(sets, name) is not None]
+    arrays = {name: getattr(sets, name).copy() for name in names}
+    for array in arrays.values():
+        array[:, gate] = 0
+    return replace(sets, **arrays)
 
 
 def _rounder(sets: WeightSets, name: str, place: tuple[int, ...]) -> Iterator[WeightSets]:
@@ -191,11 +193,14 @@ def script(found: Counterexample, of: str, by: str, title: str) -> str:
         text = np.array2string(array, separator=",", floatmode="unique", threshold=10**6)
         return f"np.array({''.join(text.split())})"
 
-    step = """\
-i, f, u, o = (a(z) for a, z in zip((s, s, np.tanh, s), W @ x + U @ h))
+    biased = found.sets.b is not None and bool(found.sets.b.any())
+    z = f"W @ x + U @ h{' + b' if biased else ''}"
+    step = f"""\
+i, f, u, o = (a(z) for a, z in zip((s, s, np.tanh, s), {z}))
 c = f * c + i * u
 h = o * np.tanh(c)
 """
+    bias = f"b = {written('b')}\n" if biased else ""
     result = {"tanh_c": "np.tanh(c)", "h_2": "h"}.get(of, of)
     return f"""\
 # {title}
@@ -203,7 +208,7 @@ import numpy as np
 s = lambda z: 1 / (1 + np.exp(-z))
 W, U = {written("W")}, {written("U")}  # i, f, u, o
 x, h, c = {written("x")} + 0j, {written("h_prev")} + 0j, {written("c_prev")} + 0j
-{by}[{j}] += 1e-30j  # the complex step: nothing is subtracted
+{bias}{by}[{j}] += 1e-30j  # the complex step: nothing is subtracted
 {step * (2 if of == "h_2" else 1)}print("claimed ", {found.claimed!r})
 print("measured", {result}[{k}].imag / 1e-30)
 """

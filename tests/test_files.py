@@ -206,3 +206,21 @@ def test_write_bytes_replaces(tmp_path):
 
 def test_messages_are_one_line_whatever_they_quote():
     assert str(InputError("a\n  b\tc")) == "a b c"
+
+
+def test_a_link_stays_and_its_file_changes(tmp_path):
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_what_is_no_regular_file_is_left_alone(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, ""):
+        with pytest.raises(InputError, match="regular file"):
+            write_text(path, "text")
+    assert pipe.is_fifo()

@@ -95,7 +95,10 @@ BAD = {
         "`quantity` must be one of hidden_jacobian, tanh_cell_jacobian",
     ),
     "near name": (HEAD + MINE.replace("hidden_j", "hiden_j"), "Did you mean `hidden_jacobian`?"),
-    "mark without a quantity": (HEAD + MINE.replace('("hidden_jacobian")', ""), "got <function"),
+    "mark without a quantity": (
+        HEAD + MINE.replace('("hidden_jacobian")', ""),
+        "must name a quantity",
+    ),
     "import error": ("import no_such_module_at_all\n", "ModuleNotFoundError: No module named"),
     "raises": (HEAD + "\n1 / 0\n" + MINE, "ZeroDivisionError: division by zero (line 3)"),
     "exits": ("import sys; sys.exit(0)", "SystemExit: 0 (line 1)"),

@@ -107,7 +107,9 @@ def trials(
     wrong = JACOBIAN_MUTANTS if mutants else ()
     for claim, mutated in MUTATED.items():
         if only is None or claim == only[0]:
-            references = REFERENCES if only is None else (only[3],)
+            references = REFERENCES if only is None else tuple({only[3]} & set(REFERENCES))
+            if not references:
+                return
             if claim in MEASURED_FACTORS:  # another formula for each reference
                 for reference in references:
                     yield from _claim_trials(block, claim, mutated, (reference,), only, wrong)

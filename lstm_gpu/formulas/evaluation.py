@@ -41,7 +41,7 @@ def _once(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
     try:
         with np.errstate(all="ignore"):
             result = formula.function(own)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         _refuse_writing(name, own, shown)  # step.h *= 2 writes, and then fails to assign
         if isinstance(error, FrozenInstanceError):
             raise InputError(

@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from lstm_gpu.errors import InputError
 Function = TypeVar("Function", bound=Callable[[Any], Any])
 
 ARGMAX = "forget_gate_argmax"
+_LONGEST = 500  # of an exception's text in a message
 NAMES = (
     "hidden_jacobian",
     "tanh_cell_jacobian",
@@ -33,6 +34,7 @@ NAMES = (
     ARGMAX,
 )
 _MARK = "__claims_to_equal__"
+_marked: list[Any] = []  # since the last file began to load
 
 
 class Formula(NamedTuple):
@@ -66,7 +68,13 @@ def claim(quantity: str) -> Callable[[Function], Function]:
     known(quantity)
 
     def mark(function: Function) -> Function:
+        if not callable(function):
+            raise InputError(
+                f"@claim({quantity!r}) must stand above a function, got {type(function).__name__}. "
+                "In a class, put @staticmethod above it; a formula is best a plain function."
+            )
         setattr(function, _MARK, (quantity, *getattr(function, _MARK, ())))
+        _marked.append(function)
         return function
 
     return mark
@@ -80,6 +88,8 @@ def marks(function: Any) -> tuple[str, ...]:
 
 def known(quantity: Any) -> str:
     """The quantity, if there is one of that name; else InputError with the nearest."""
+    if callable(quantity):
+        raise InputError('`@claim` must name a quantity: write @claim("hidden_jacobian").')
     if quantity in NAMES:
         return str(quantity)
     close = difflib.get_close_matches(str(quantity), NAMES, n=1, cutoff=0.5)
@@ -111,13 +121,14 @@ def load(path: str | Path) -> list[Formula]:
         raise InputError(f"the formula file `{path}` must be a Python file: its name ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # as dataclasses and pickles in the file expect
+    _marked.clear()
     before = sys.path.copy()
     sys.path.insert(0, str(path.resolve().parent))
     try:
         tree = ast.parse(code, str(path))
         _refuse_two_of_one_name(tree, path)
         exec(compile(tree, str(path), "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         del sys.modules[name]
         if isinstance(error, InputError):
             raise
@@ -134,12 +145,28 @@ def load(path: str | Path) -> list[Formula]:
         for attribute, function in named.values()
         for quantity in dict.fromkeys(marks(function))
     ]
+    known_here = {id(f) for _, value in named.values() for f in _unwrapped(value)}
+    lost = [f for f in _marked if f.__module__ == name and id(f) not in known_here]
+    if lost:
+        where = getattr(getattr(lost[0], "__code__", None), "co_firstlineno", "?")
+        raise InputError(
+            f"the formula file `{path}` must keep every marked function under a name of its own, "
+            f"but `{lost[0].__name__}` (line {where}) cannot be found by any: it would go untried. "
+            "Define it at the top of the file, with @claim as the outermost decorator."
+        )
     if not formulas:
         raise InputError(
             f"the formula file `{path}` must mark a function with @claim(quantity), got none. "
             'Write `from lstm_gpu import claim` and `@claim("hidden_jacobian")` above it.'
         )
     return formulas
+
+
+def _unwrapped(value: Any) -> Iterator[Any]:
+    """A function and those that `functools.wraps` says it stands for."""
+    while value is not None:
+        yield value
+        value = getattr(value, "__wrapped__", None) if callable(value) else None
 
 
 def _refuse_two_of_one_name(tree: ast.Module, path: Path) -> None:
@@ -157,7 +184,12 @@ def _refuse_two_of_one_name(tree: ast.Module, path: Path) -> None:
 
 def blame(error: BaseException, path: str | Path) -> str:
     """An exception in one line, with the last line of the file that it passed through."""
-    text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+    try:
+        said = str(error)
+    except Exception:  # an exception class of the file's own may fail at that, too
+        said = ""
+    shown = "".join(c if c.isprintable() else " " for c in said)  # no control characters
+    text = " ".join(f"{type(error).__name__}: {shown}".split()).removesuffix(":")[:_LONGEST]
     if isinstance(error, SyntaxError):
         return text
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]

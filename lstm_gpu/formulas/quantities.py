@@ -8,12 +8,14 @@ What a right formula may be off by
 ----------------------------------
 How a reader evaluates a formula is not known, so its rounding cannot be traced. It is allowed
 what the derivation's own formula needs (`bounds.formula_factors`) and besides `FREE_ROUNDINGS`
-roundings of numbers as large as the sum of the paths' absolute values with every slope replaced
-by 1: enough for sigma' = sigma - sigma², which cancels where the gate saturates.
+roundings of numbers as large as 1 + |c_{t-1}| in the coefficient of each U (1 where c_{t-1} is
+what is differentiated by): no gate, slope or
+tanh is above 1, and c_t is not above that. So sigma as (1 + tanh(z/2))/2, sigma' as sigma - sigma²
+and i u as c_t - f c_{t-1} are right, also where a gate saturates and they cancel. What divides by a
+small number may round more, and is then refuted though it is right in exact arithmetic.
 """
 
 import functools
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -135,16 +137,10 @@ class Material:
         u, factors = block.errors.u, block.formula_factors
         free = bounds.gamma(FREE_ROUNDINGS, u)
 
-        def unsigned(names: tuple[str, ...]) -> Array:
-            sizes = (factors[name].size for name in names if not name.endswith("'"))
-            return math.prod(sizes, start=0 * block.errors.values["h"].size + 1)
-
         if self.quantity.by == "c":
-            names = by_cell.FACTORS[of]
-            return by_cell.diagonal_error(factors, of, u) + free * unsigned(names)
-        errors = block.formula_errors(of)
-        products = bounds.PRODUCTS[of]
-        return {gate: error + free * unsigned(products[gate]) for gate, error in errors.items()}
+            return by_cell.diagonal_error(factors, of, u) + free
+        free = free * (1 + factors["c"].size)  # "c" is c_{t-1}
+        return {gate: error + free for gate, error in block.formula_errors(of).items()}
 
     @cached_property
     def rounding(self) -> Array:

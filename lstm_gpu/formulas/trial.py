@@ -1,7 +1,7 @@
 """Put formulas on trial on the weight sets of a case, beside the catalogue's wrong ones."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from lstm_gpu.formulas.quantities import FREE_ROUNDINGS, QUANTITIES, Material
 from lstm_gpu.lint import Lint
 from lstm_gpu.tally import Comparison, Tally
 from lstm_gpu.weights import Case, WeightSets, draw
+from lstm_gpu.weights.philox import uniforms
 
 Array = Any
 Key = tuple[str, str]
@@ -62,7 +63,7 @@ def try_case(
     size = max(1, _ENTRIES // max(case.hidden_size, case.input_size) ** 2)  # by x: m points of m
     for first in range(start, stop, size):
         last = min(first + size, stop)
-        sets = draw(case, seed, first, last, xp)
+        sets = drawn(case, seed, first, last, xp)
         with np.errstate(all="ignore"):  # what is not finite is counted
             found.lint.begin(sets, cell.step(sets))
             for quantity in dict.fromkeys(formula.quantity for formula in formulas):
@@ -74,6 +75,17 @@ def try_case(
                     _try_jacobians(same, Material(QUANTITIES[quantity], sets), first, tally, found)
         if progress:
             progress(last - start, stop - start)
+
+
+def drawn(case: Case, seed: int, start: int, stop: int, xp: Any) -> WeightSets:
+    """The weight sets of a case with a bias, uniform on ±1.
+
+    The document's cell has none, but a reader's formula may use it, and use it wrongly.
+    """
+    sets = draw(case, seed, start, stop, xp)
+    shape = (stop - start, len(cell.GATES), case.hidden_size)
+    r = uniforms(seed, case.name + "/biases", start, stop, shape[1] * shape[2])
+    return replace(sets, b=xp.asarray((2 * r.reshape(shape) - 1).astype(case.dtype)))
 
 
 def compare(formula: Formula, material: Material, claimed: Array) -> Iterator[Comparison]:
@@ -200,7 +212,7 @@ def examine(
     InputError
         The formula cannot be evaluated, or there is no such reference.
     """
-    sets = draw(case, seed, index, index + 1, xp)
+    sets = drawn(case, seed, index, index + 1, xp)
     if formula.quantity != ARGMAX:
         return compare_sets(formula, sets, reference)
     with np.errstate(all="ignore"):
