@@ -15,8 +15,9 @@ LEFT, RIGHT = 1e-6, 1e18  # the frame; what lies beyond is drawn at its edge
 CAPTION = (
     "Each mark is the worst entry of all weight sets of one case; marks at an edge lie at or "
     "beyond it. One case right of the line refutes a reading; where a wrong reading coincides "
-    "with a true one (as at n = 1) its marks stay left. The net that covers the sphere (D8, n ≤ "
-    "3) is tight by construction: close to 1 is no alarm there."
+    "with a true one (as at n = 1) its marks stay left, and a case left of it may yet be refuted, "
+    "by a proof in ball arithmetic. The net that covers the sphere (D8, n ≤ 3) is tight by "
+    "construction: close to 1 is no alarm there."
 )
 
 
