@@ -13,7 +13,7 @@ min_version("9.27")
 
 sys.path.insert(0, workflow.basedir)  # the checkout's own package, installed or not
 
-from lstm_gpu import backend, configuration
+from lstm_gpu import backend, configuration, ledger, packing
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.shard import load_all
 from lstm_gpu.progress import WorkflowProgress
@@ -48,6 +48,7 @@ onstart:
 rule all:
     default_target: True
     input:
+        [path for kind in JOBS for path in ledgers(kind)],  # lost ones too, where the tables are there
         TABLES,
         FIGURES,
         "results/report.html",

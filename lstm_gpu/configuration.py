@@ -37,8 +37,8 @@ MEMORY_LIMIT = 2**30
 COMMAND_MEMORY_LIMIT = 4 * MEMORY_LIMIT
 """Bytes that a command may use, which runs alone."""
 
-JOB_LIMIT = 100_000
-"""Jobs of one run: beyond this the scheduling would take longer than the work."""
+SHARD_LIMIT = 100_000
+"""Shards of one run, each a file: more are a burden for file systems, and say nothing more."""
 
 VALUES = {"float16": 2**16, "float32": 2**32}
 """How many values a format has, where all of them can be measured."""
@@ -98,7 +98,7 @@ def validate(config: Any, source: str = "configuration") -> dict[str, Any]:
     if not math.isfinite(config["false_alarm_risk"]):
         raise InputError(f"{source}: `false_alarm_risk` must be finite. Choose 1.0e-6.")
     formula_paths(config, source)
-    _check_jobs(config, source)
+    _check_shards(config, source)
     _check_memory(config, source)
     return dict(config)
 
@@ -170,7 +170,7 @@ def case_table(config: Mapping[str, Any]) -> list[Case]:
 
 
 def shards(weight_sets: int, shard_size: int) -> Iterator[tuple[int, int]]:
-    """The index ranges (start, stop) of the jobs of one case, in order."""
+    """The index ranges (start, stop) of the shards of one case, in order."""
     for start in range(0, weight_sets, shard_size):
         yield start, min(start + shard_size, weight_sets)
 
@@ -196,16 +196,16 @@ def _input_size(n: int, rule: str) -> int:
     return {"equal": n, "smaller": half, "larger": n + half}[rule]
 
 
-def _check_jobs(config: Mapping[str, Any], source: str) -> None:
+def _check_shards(config: Mapping[str, Any], source: str) -> None:
     axes = config["cases"]
     steps = max(len(axes[axis]) for axis in ("distribution", "regime", "input_size"))
     cases = len(axes["hidden_size"]) * len(axes["dtype"]) * steps
     kinds = 2 if config.get("formulas") else 1
-    jobs = cases * (1 + kinds * math.ceil(config["weight_sets"] / config["shard_size"]))
-    if jobs > JOB_LIMIT:
+    files = cases * (1 + kinds * math.ceil(config["weight_sets"] / config["shard_size"]))
+    if files > SHARD_LIMIT:
         raise InputError(
-            f"{source}: `shard_size` must leave at most {JOB_LIMIT} jobs, got "
-            f"{config['shard_size']}, which makes {jobs}. Make `shard_size` larger or "
+            f"{source}: `shard_size` must leave at most {SHARD_LIMIT} shards, got "
+            f"{config['shard_size']}, which makes {files}. Make `shard_size` larger or "
             "`weight_sets` smaller."
         )
 

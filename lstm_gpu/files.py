@@ -70,8 +70,8 @@ def write_text(path: str | os.PathLike[str], content: str) -> None:
     write_bytes(path, content.encode("utf-8"))
 
 
-def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> None:
-    """Write `content` to `path` as a file of this project.
+def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> str:
+    """Write `content` to `path` as a file of this project; returns its digest.
 
     Parameters
     ----------
@@ -92,7 +92,8 @@ def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any])
     if taken:
         raise KeyError(f"`{taken[0]}` belongs to the header of the file, not to its content")
     content = json.loads(_encode(content))  # as a reader will see it: lists for arrays, text keys
-    header = {"format": f"lstm_gpu {kind}", "version": VERSION, "digest": digest(content)}
+    found = digest(content)
+    header = {"format": f"lstm_gpu {kind}", "version": VERSION, "digest": found}
     lines = [f"{_encode(key)}: {_encode(value)}" for key, value in header.items()]
     for key, value in sorted(content.items()):
         text = _encode(value)
@@ -100,6 +101,7 @@ def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any])
             text = "[\n  " + ",\n  ".join(_encode(item) for item in value) + "\n ]"
         lines.append(f"{_encode(key)}: {text}")
     write_text(path, "{\n " + ",\n ".join(lines) + "\n}\n")
+    return found
 
 
 def read_json(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:

@@ -90,7 +90,7 @@ BAD = [
     ("cases", [1], ["`cases` must be a mapping of keys to values"]),
     ("weight_sets", 0, ["`weight_sets` must be a positive integer, got 0"]),
     ("weight_sets", "many", ["`weight_sets` must be an integer, got `many`"]),
-    ("weight_sets", 10**9, ["`shard_size`", "at most 100000 jobs"]),
+    ("weight_sets", 10**9, ["`shard_size`", "at most 100000 shards"]),
     ("shard_size", 0, ["`shard_size` must be a positive integer, got 0"]),
     ("shard_size", -1, ["`shard_size` must be a positive integer, got -1"]),
     ("sphere.directions", 0, ["`sphere.directions` must be a positive integer, got 0"]),

@@ -4,15 +4,19 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 import yaml
+
+from lstm_gpu import configuration
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "config" / "test" / "config.yaml"
@@ -131,12 +135,20 @@ def test_every_mutant_is_caught(finished):
 
 
 def test_every_job_has_a_log_and_a_benchmark(finished):
-    shards = sorted((finished / "results" / "shards").rglob("*.json"))
-    assert shards
-    for shard in shards:
-        place = shard.relative_to(finished / "results" / "shards")
-        assert (finished / "results" / "logs" / place.with_suffix(".log")).is_file()
-        assert (finished / "results" / "benchmarks" / place.with_suffix(".tsv")).is_file()
+    results = finished / "results"
+    jobs = [path.relative_to(results / "jobs") for path in (results / "jobs").rglob("*.json")]
+    assert {path.parts[0] for path in jobs} == {"check", "align"}
+    for job in [*jobs, *(Path("sigmoid", f"float{bits}.json") for bits in (16, 32, 64))]:
+        assert (results / "logs" / job.with_suffix(".log")).is_file()
+        assert (results / "benchmarks" / job.with_suffix(".tsv")).is_file()
+
+
+def test_every_shard_has_a_file_of_its_own(finished):
+    config = yaml.safe_load(TINY.read_text())
+    cases = len(configuration.case_table(config))
+    shards = finished / "results" / "shards"
+    assert len(list((shards / "check").glob("*/*.json"))) == 2 * cases  # 6 weight sets by 4
+    assert len(list((shards / "align").glob("*/*.json"))) == cases
 
 
 def test_nothing_half_written_is_left(finished):
@@ -167,15 +179,45 @@ def test_shards_of_another_size_give_the_same_tables(finished, tmp_path):
     assert tables(tmp_path) == tables(finished)
 
 
-def test_shards_depend_on_the_array_code_and_not_on_the_report(finished):
+@pytest.mark.parametrize("seconds", [0.001, 1000])
+def test_jobs_of_another_length_give_the_same_shards_and_tables(finished, tmp_path, seconds):
+    """A shard to a job, and all of a dtype in one: every shard and table has the same bytes."""
+    option = ("--config", f"job_seconds={seconds}")
+    run = snakemake(tmp_path, "--until", "aggregate", *option)
+    assert run.returncode == 0, said(run)
+    jobs = len(list((tmp_path / "results" / "jobs" / "check").iterdir()))
+    assert jobs == (2 if seconds == 1000 else len(shards(tmp_path, "check")))
+    before, now = outputs(finished), outputs(tmp_path)
+    for name in before:
+        assert name.startswith("jobs/") or now[name] == before[name], name
+
+
+def test_jobs_of_another_length_find_the_shards_that_are_there(finished, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    before = times(shards(tmp_path))
+    run = snakemake(tmp_path, "--config", "job_seconds=0.001")
+    assert run.returncode == 0, said(run)
+    assert times(before) == before
+    assert tables(tmp_path) == tables(finished)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "soon", "inf"])
+def test_a_bad_length_of_jobs_is_one_line(tmp_path, value):
+    run = snakemake(tmp_path, "--config", f"job_seconds={value}")
+    assert run.returncode != 0
+    assert "`job_seconds` must be a positive number of seconds" in said(run)
+    assert "Traceback" not in said(run)
+
+
+def test_jobs_depend_on_the_array_code_and_not_on_the_report(finished):
     run = snakemake(finished, "--detailed-summary")
     lines = csv.DictReader(run.stdout.splitlines(), delimiter="\t")
     inputs = {line["output_file"]: line["input-file(s)"] for line in lines}
-    shards = {name for name in inputs if "/shards/" in name}
-    assert shards
-    for name in shards:
+    jobs = {name for name in inputs if "/jobs/" in name or "/shards/" in name}
+    assert len(jobs) == 7
+    for name in jobs:
         assert "lstm_gpu/campaign.py" in inputs[name], name
-        for reader in ["lstm_gpu/report/", "cli.py", "progress.py", "configuration.py"]:
+        for reader in ["lstm_gpu/report/", "cli.py", "progress.py", "configuration.py", "packing"]:
             assert reader not in inputs[name], (name, reader)
     assert "lstm_gpu/campaign.py" not in inputs["results/figures/ladder.png"]
     assert "lstm_gpu/report/style.py" in inputs["results/figures/ladder.png"]
@@ -183,9 +225,17 @@ def test_shards_depend_on_the_array_code_and_not_on_the_report(finished):
     assert "lstm_gpu/report/tables.py" in inputs["results/verdicts.csv"]
 
 
+def shards(folder: Path, kind: str = "*") -> list[Path]:
+    return sorted((folder / "results" / "shards").glob(f"{kind}/*/*.json"))
+
+
+def times(paths: Iterable[Path]) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in paths}
+
+
 def running_shards(folder: Path, wanted: int, process: subprocess.Popen) -> None:
     until = time.monotonic() + 60
-    while len(list((folder / "results" / "shards").rglob("*.json"))) < wanted:
+    while len(shards(folder)) < wanted:
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < until, "no shards"
         time.sleep(0.02)
@@ -202,7 +252,8 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(finished, tmp_path):
     running_shards(tmp_path, 5, process)
     os.killpg(process.pid, signal.SIGKILL)  # the run and its jobs, which get no chance to tidy up
     process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "results").rglob("*.json")}
+    kept = times(shards(tmp_path))
+    assert len(kept) >= 5
     assert not (tmp_path / "results" / "verdicts.csv").exists()
 
     unlocked = snakemake(tmp_path, "--unlock")
@@ -210,18 +261,56 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(finished, tmp_path):
     run = snakemake(tmp_path)
     assert run.returncode == 0, said(run)
     assert outputs(tmp_path) == outputs(finished)
-    again = {path: path.stat().st_mtime_ns for path in kept}
-    assert sum(kept[path] == again[path] for path in kept) >= len(kept) - 2  # two were in flight
+    assert times(kept) == kept  # what was complete is not made again
 
 
-def test_a_truncated_shard_is_one_line_and_leaves_the_tables_alone(finished, tmp_path):
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def replace_by_another(path: Path) -> None:
+    path.write_bytes(next(p for p in path.parent.parent.rglob("*.json") if p != path).read_bytes())
+
+
+@pytest.mark.parametrize("damage", [remove, truncate, empty, replace_by_another])
+def test_a_lost_shard_costs_that_shard_alone(finished, tmp_path, damage):
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
-    shard = next((tmp_path / "results" / "shards" / "check").rglob("*.json"))
-    whole = shard.read_bytes()
+    lost = shards(tmp_path, "check")[3]
+    whole, others = lost.read_bytes(), times(set(shards(tmp_path)) - {lost})
+    assert len(others) > 20
+    damage(lost)
+
+    planned = said(snakemake(tmp_path, "--dry-run"))
+    run = snakemake(tmp_path)
+    assert run.returncode == 0, said(run)
+    for text in (planned, said(run)):
+        assert re.search(r"^check +1$", text, flags=re.MULTILINE), text
+        assert not re.search(r"^align ", text, flags=re.MULTILINE), text
+    assert lost.read_bytes() == whole
+    assert times(others) == others
+    assert outputs(tmp_path) == outputs(finished)
+    assert "Nothing to be done" in said(snakemake(tmp_path))
+
+
+def test_a_damaged_shard_that_looks_untouched_is_one_line_and_leaves_the_tables_alone(
+    finished, tmp_path
+):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    shard = shards(tmp_path, "check")[0]
+    kept, whole = shard.stat(), shard.read_bytes()
     shard.write_bytes(whole[: len(whole) // 2])
+    os.utime(shard, ns=(kept.st_atime_ns, kept.st_mtime_ns))
     before = tables(tmp_path)
 
-    run = snakemake(tmp_path)
+    run = snakemake(tmp_path, "--forcerun", "aggregate")
     assert run.returncode == 1
     assert "truncated or damaged" in said(run)
     assert "Traceback" not in said(run)
@@ -234,6 +323,22 @@ def test_a_truncated_shard_is_one_line_and_leaves_the_tables_alone(finished, tmp
     run = snakemake(tmp_path)
     assert run.returncode == 0, said(run)
     assert tables(tmp_path) == before
+
+
+def test_another_hidden_size_costs_the_new_cases_alone(finished, tmp_path):
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    before = times(shards(tmp_path))
+    axes = yaml.safe_load(TINY.read_text())["cases"]
+    config = edited(tmp_path, cases={**axes, "hidden_size": [1, 3, 8]})
+    run = snakemake(tmp_path, config=config)
+    assert run.returncode == 0, said(run)
+    # The regimes and input sizes of a case depend on its place among the hidden sizes.
+    kept = {case.name for case in configuration.case_table(yaml.safe_load(TINY.read_text()))}
+    wanted = {case.name for case in configuration.case_table(yaml.safe_load(config.read_text()))}
+    assert kept & wanted
+    assert wanted - kept
+    assert len(shards(tmp_path, "check")) == 2 * len(kept | wanted)
+    assert times(before) == before
 
 
 @pytest.mark.parametrize(

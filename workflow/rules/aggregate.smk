@@ -3,12 +3,8 @@
 
 rule aggregate:
     input:
-        check=shard_paths("check", config["weight_sets"]),
-        align=shard_paths("align", config["sphere"]["weight_sets"]),
+        jobs=[path for kind in JOBS for path in ledgers(kind)],
         sigmoid=expand("results/shards/sigmoid/{dtype}.json", dtype=DTYPES),
-        formulas=(
-            shard_paths("formulas", config["weight_sets"]) if formula_files else []
-        ),
         files=formula_files,
         sources=CORE + TABULATING,
     output:  # update: when the job fails, the tables of an earlier run stay
@@ -92,6 +88,7 @@ rule aggregate:
         mem_mb=1024,
     params:
         config=config,
+        folders=FOLDERS,
     message:
         "Merging the shards into tables"
     script:

@@ -1,4 +1,4 @@
-# The search of the unit sphere for the forget gate's maximum: one job per case and shard of weight sets.
+# The search of the unit sphere for the forget gate's maximum: each job takes many shards.
 
 
 rule align:
@@ -6,23 +6,24 @@ rule align:
         accuracy=measured_accuracy,
         sources=CORE,
     output:
-        "results/shards/align/{case}/{start}-{stop}.json",
+        "results/jobs/align/{job}.json",
     log:
-        "results/logs/align/{case}/{start}-{stop}.log",
+        "results/logs/align/{job}.log",
     benchmark:
-        "results/benchmarks/align/{case}/{start}-{stop}.tsv"
+        "results/benchmarks/align/{job}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=1024,
+        mem_mb=of_job("align", "memory"),
+        runtime=of_job("align", "minutes"),
     params:
-        case=cases.instance,
+        work=of_job("align", "work"),
         seed=lookup(dpath="seed", within=config),
         directions=lookup(dpath="sphere/directions", within=config),
         backend=lookup(dpath="backend", within=config),
     message:
-        "Searching the sphere for weight sets {wildcards.start} to {wildcards.stop} of {wildcards.case}"
+        "Searching the sphere (job {wildcards.job})"
     script:
         "../scripts/align.py"

@@ -1,4 +1,4 @@
-# Formulas against references: one job per case and shard of weight sets.
+# Formulas against references: each job takes many shards.
 
 
 rule check:
@@ -6,22 +6,23 @@ rule check:
         accuracy=measured_accuracy,
         sources=CORE,
     output:
-        "results/shards/check/{case}/{start}-{stop}.json",
+        "results/jobs/check/{job}.json",
     log:
-        "results/logs/check/{case}/{start}-{stop}.log",
+        "results/logs/check/{job}.log",
     benchmark:
-        "results/benchmarks/check/{case}/{start}-{stop}.tsv"
+        "results/benchmarks/check/{job}.tsv"
     conda:
         "../../environment.yml"
     threads: 1  # also OPENBLAS_NUM_THREADS and its kin, which Snakemake sets to it: small matrices gain nothing from more
     resources:
         **DEVICES,
-        mem_mb=1024,
+        mem_mb=of_job("check", "memory"),
+        runtime=of_job("check", "minutes"),
     params:
-        case=cases.instance,
+        work=of_job("check", "work"),
         seed=lookup(dpath="seed", within=config),
         backend=lookup(dpath="backend", within=config),
     message:
-        "Checking the claims on weight sets {wildcards.start} to {wildcards.stop} of {wildcards.case}"
+        "Checking the claims (job {wildcards.job})"
     script:
         "../scripts/check.py"

@@ -1,6 +1,17 @@
 # What the rules share: the checked configuration, the cases as a Paramspace, and the sources each rule depends on.
 
+
+def refuse(error):
+    """End with one line; an exception would add the place in this file, where the mistake is not."""
+    logger.error(f"error: {error}")
+    sys.exit(2)
+
+
+# How long a job should last is a matter of how it runs: a profile may say `config: [job_seconds=600]`.
+target = config.pop("job_seconds", packing.JOB_SECONDS)
+
 try:
+    target = packing.job_seconds(target)
     for path in workflow.config_settings.configfiles:
         configuration.load(
             path
@@ -13,10 +24,7 @@ try:
     )  # runs them once: a mistake in one ends here, and not in every job
     device = backend.describe(backend.select(config["backend"]))["backend"]
 except InputError as error:
-    logger.error(f"error: {error}")
-    sys.exit(
-        2
-    )  # an exception would add the place in this file, which is not where the mistake is
+    refuse(error)
 
 cases = Paramspace(
     pd.DataFrame([case.as_dict() for case in configuration.case_table(config)]),
@@ -64,7 +72,7 @@ FIGURES = expand(
 
 
 wildcard_constraints:
-    case="[^/]+",
+    job="[^/]+",
     start=r"\d+",
     stop=r"\d+",
     dtype="|".join(DTYPES),
@@ -90,6 +98,8 @@ SURFACE = sources(
     "__main__.py",
     "configuration.py",
     "job.py",
+    "ledger.py",
+    "packing.py",
     "progress.py",
     "replay.py",
     "scan.py",
@@ -112,21 +122,36 @@ TABULATING = sorted(
 DEVICES = {"gpu": 1} if device == "cupy" else {}
 
 
+# The folder of each case below results/shards/, in the order of the cases.
+FOLDERS = list(cases.instance_patterns)
+
+# Many shards to a job; a job's ledger says that all of them are there, and is its output.
+JOBS = {
+    kind: packing.plan(kind, config, FOLDERS, target) for kind in packing.kinds(config)
+}
+
+if workflow.is_main_process:
+    # A shard that was lost or touched since: its job runs again, and makes that shard alone.
+    try:
+        ledger.drop_untrue(job for jobs in JOBS.values() for job in jobs.values())
+    except InputError as error:
+        refuse(error)
+
+
+def ledgers(kind):
+    """The ledgers of all jobs of one kind."""
+    return [job.ledger for job in JOBS.get(kind, {}).values()]
+
+
+def of_job(kind, attribute):
+    """A function of the wildcards: something that is known of the job they name."""
+    return lambda wildcards: getattr(JOBS[kind][wildcards.job], attribute)
+
+
 def measured_accuracy(wildcards):
     """Where the run measures how accurate float32 functions are, the float32 jobs wait for it."""
-    dtype = cases.instance(wildcards)["dtype"]
     return (
         ["results/shards/accuracy/float32.json"]
-        if EXHAUSTIVE and dtype == "float32"
+        if EXHAUSTIVE and wildcards.job.startswith("float32-")
         else []
     )
-
-
-def shard_paths(kind, weight_sets):
-    """The files of all cases' shards of one kind, in the order of the cases."""
-    ranges = list(configuration.shards(weight_sets, config["shard_size"]))
-    return [
-        f"results/shards/{kind}/{case}/{start}-{stop}.json"
-        for case in cases.instance_patterns
-        for start, stop in ranges
-    ]

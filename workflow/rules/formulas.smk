@@ -1,27 +1,28 @@
-# Formulas of your own (`formulas` in the configuration): one job per case and shard of weight sets.
+# Formulas of your own (`formulas` in the configuration): each job takes many shards.
 
 
 rule formulas:
     input:
-        sources=CORE,
         files=formula_files,
+        sources=CORE,
     output:
-        "results/shards/formulas/{case}/{start}-{stop}.json",
+        "results/jobs/formulas/{job}.json",
     log:
-        "results/logs/formulas/{case}/{start}-{stop}.log",
+        "results/logs/formulas/{job}.log",
     benchmark:
-        "results/benchmarks/formulas/{case}/{start}-{stop}.tsv"
+        "results/benchmarks/formulas/{job}.tsv"
     conda:
         "../../environment.yml"
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=1024,
+        mem_mb=of_job("formulas", "memory"),
+        runtime=of_job("formulas", "minutes"),
     params:
-        case=cases.instance,
+        work=of_job("formulas", "work"),
         seed=lookup(dpath="seed", within=config),
         backend=lookup(dpath="backend", within=config),
     message:
-        "Trying your formulas on weight sets {wildcards.start} to {wildcards.stop} of {wildcards.case}"
+        "Trying your formulas (job {wildcards.job})"
     script:
         "../scripts/formulas.py"

@@ -5,12 +5,15 @@ from pathlib import Path
 from lstm_gpu.job import job
 
 with job(snakemake):
+    from lstm_gpu import packing
     from lstm_gpu.report import tables
 
-    kinds = ("check", "align", "sigmoid", "formulas")
-    shards = [shard for kind in kinds for shard in snakemake.input[kind]]
+    config = snakemake.params.config
+    shards = list(snakemake.input.sigmoid)
+    for kind in packing.kinds(config):
+        shards += packing.shard_paths(kind, config, snakemake.params.folders)
     tables.aggregate(
         [Path(shard) for shard in shards],
-        config=snakemake.params.config,
+        config=config,
         results=Path(snakemake.output.verdicts).parent,
     )

@@ -1,21 +1,25 @@
-"""One shard of one case: the search of the unit sphere."""
+"""Many shards: the search of the unit sphere."""
 
 from lstm_gpu.job import job
 
 with job(snakemake) as log:
-    from lstm_gpu import campaign, exhaustive, files
+    from lstm_gpu import campaign, exhaustive, ledger
     from lstm_gpu.progress import Progress
-    from lstm_gpu.weights import Case
 
-    case, backend = Case.from_dict(snakemake.params.case), snakemake.params.backend
-    content = campaign.align_shard(
-        case,
-        seed=snakemake.params.seed,
-        start=int(snakemake.wildcards.start),
-        stop=int(snakemake.wildcards.stop),
-        directions=snakemake.params.directions,
-        backend=backend,
+    params = snakemake.params
+    ledger.fill(
+        snakemake.output[0],
+        "align",
+        params.work,
+        make=campaign.align_shard,
+        settings={
+            "seed": params.seed,
+            "backend": params.backend,
+            "directions": params.directions,
+            "accuracy": exhaustive.accuracy_from(
+                snakemake.input.accuracy, params.work[0]["case"]["dtype"], params.backend
+            ),
+        },
+        sources=snakemake.input.sources,
         progress=Progress("align", stream=log),
-        accuracy=exhaustive.accuracy_from(snakemake.input.accuracy, case.dtype, backend),
     )
-    files.write_json(snakemake.output[0], "align", content)
