@@ -15,6 +15,7 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.formulas import loading
 from lstm_gpu.formulas.loading import ARGMAX, Formula
 from lstm_gpu.formulas.trial import DIRECTIONS, Trial, examine, try_case
+from lstm_gpu.intake import child
 from lstm_gpu.report import verdicts
 from lstm_gpu.report.counterexamples import choose
 from lstm_gpu.report.verdicts import (
@@ -281,7 +282,7 @@ def write_counterexamples(results: Sequence[Result], folder: Path) -> dict[tuple
     written = {}
     for result in results:
         if result.counterexample is not None:
-            path = folder / f"{result.quantity}__{result.formula}.json"
+            path = child(folder, f"{result.quantity}__{result.formula}.json")
             files.write_json(path, "counterexample", result.counterexample)
             written[result.quantity, result.formula] = path
     return written

@@ -25,7 +25,7 @@ VERSION = 1
 HEADER = ("format", "version", "digest")
 
 LARGEST = 2**26
-"""Bytes of a file that is read. Parsed, the worst of that size (`[[],[],…`) takes 24 times as much."""
+"""Bytes of a file that is read. Parsed, the worst of that size (`[[],[],…`) takes 24 times this."""
 
 
 @contextmanager
@@ -136,8 +136,8 @@ def read_json(path: str | os.PathLike[str], kind: str, limit: int = LARGEST) -> 
         raise InputError(f"`{path}` must be a `lstm_gpu {kind}` file, got `{form:.60}`.")
     if data.get("version") != VERSION:
         raise InputError(
-            f"`{path}` has format version {reprlib.repr(data.get('version'))}, this program reads {VERSION}. "
-            "Make the file again with this version of lstm_gpu."
+            f"`{path}` has format version {reprlib.repr(data.get('version'))}, this program reads "
+            f"{VERSION}. Make the file again with this version of lstm_gpu."
         )
     content = {key: value for key, value in data.items() if key not in HEADER}
     try:

@@ -50,7 +50,7 @@ def opened(path: str | os.PathLike[str], remedy: str) -> Iterator[BinaryIO]:
                 f"`{path}` must be a regular file to be read, no pipe, socket or device. "
                 "Copy it into one."
             )
-        with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 - of a descriptor
+        with open(descriptor, "rb", closefd=False) as file:
             yield file
 
 
@@ -90,7 +90,7 @@ def child(folder: Path, name: str) -> Path:
     Raises
     ------
     InputError
-        The name leads elsewhere, or no file can have it.
+        The name leads elsewhere (a link of that name does, too), or no file can have it.
     """
     plain = "/" not in name and "\\" not in name and name.isprintable() and not name.startswith(".")
     if not plain or not 0 < len(os.fsencode(name)) <= LONGEST_NAME:
@@ -98,4 +98,6 @@ def child(folder: Path, name: str) -> Path:
             f"`{name[:60]}` must be a plain file name to stand in `{folder}`: printable, no "
             "folders, no point in front, up to 255 bytes. Choose another name."
         )
+    if (folder / name).is_symlink():
+        raise InputError(f"`{folder / name}` must not be a link. Remove it.")
     return folder / name

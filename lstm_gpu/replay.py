@@ -2,9 +2,8 @@
 
 import math
 import os
-import reprlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +15,8 @@ from lstm_gpu import campaign, explicit
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import registry
 from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
-from lstm_gpu.errors import InputError
+from lstm_gpu.errors import InputError, printable
+from lstm_gpu.fields import NAME, NUMBER, SIZE, TEXT, Each, Maybe, Rule, brief, check
 from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
 from lstm_gpu.tally import Comparison
@@ -24,7 +24,19 @@ from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case, WeightSets, d
 
 LARGEST_SIZE = 4096  # of n and m
 LARGEST_DIRECTIONS = 2**24
+LARGEST_FILE = 2**22  # bytes: one weight set of n = m = 64, written out, takes a fifth
 _SUFFIX = "Take the file that the run wrote."
+_VALUE = Rule(
+    "a finite number, or an exact one as text", lambda v: NUMBER.holds(v) or TEXT.holds(v)
+)
+_SHOWN: dict[str, Any] = {  # in words to a reader, and in nothing else
+    **dict.fromkeys(("claimed", "measured", "error", "bound"), _VALUE),
+    "ratio": Maybe(SIZE),
+    "parts": Each(NAME, _VALUE),
+    "hex": dict.fromkeys(("claimed", "measured", "error", "bound"), TEXT),
+    "likely_cause": TEXT,
+    "formula": Each(NAME, TEXT),
+}
 
 
 @dataclass(frozen=True)
@@ -207,20 +219,20 @@ def _number(value: Any) -> float | Fraction:
 
 def read(path: str | os.PathLike[str]) -> Recorded:
     """Read a counterexample file, and check each field: type, then range."""
-    content, path = read_json(Path(path), "counterexample"), str(path)
+    content, path = read_json(Path(path), "counterexample", LARGEST_FILE), str(path)
 
     def field(name: str, kind: type, holder: dict[str, Any] = content) -> Any:
         value = holder.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise InputError(
-                f"`{name}` in {path} must be {_KINDS[kind]}, got {_brief(value)}. {_SUFFIX}"
+                f"`{name}` in {path} must be {_KINDS[kind]}, got {brief(value)}. {_SUFFIX}"
             )
         return value
 
     def whole(name: str, low: int, high: int, holder: dict[str, Any] = content) -> int:
         value: int = field(name, int, holder)
         if not low <= value <= high:
-            got = _brief(value)
+            got = brief(value)
             raise InputError(f"`{name}` in {path} must be from {low} to {high}, got {got}.")
         return value
 
@@ -233,13 +245,16 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         return value
 
     own = "formula" in content
-    if own:
-        field("formula", dict)
     claim = choice("claim", NAMES if own else tuple(c.id for c in registry.CLAIMS))
     key = (claim, field("reading", str), field("mutant", str), field("reference", str))
+    for name, value in zip(("reading", "mutant", "reference"), key[1:], strict=True):
+        check(value, TEXT, path, name)
+    for name, rule in _SHOWN.items():
+        if name in content:
+            check(content[name], rule, path, name)
     entry = field("entry", list)
     if len(entry) > 2 or not all(type(e) is int and e >= 0 for e in entry):
-        raise InputError(f"`entry` in {path} must hold up to two indices, got {_brief(entry)}.")
+        raise InputError(f"`entry` in {path} must hold up to two indices, got {brief(entry)}.")
     where = Recorded(path, content, key, entry, None, 0, 0, 0, None)
     if content.get("weights") is not None:
         if own and claim == ARGMAX:
@@ -248,6 +263,8 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         return replace(where, weights=explicit.from_lists(content["weights"], dtype, path))
     if own or content.get("case") is not None:
         case = field("case", dict)
+        if unknown := case.keys() - _CASE:
+            raise InputError(f"`case` in {path} must not hold `{min(unknown)}`. {_SUFFIX}")
         where = replace(
             where,
             case=Case(
@@ -280,6 +297,7 @@ def _check_memory(recorded: Recorded) -> None:
         )
 
 
+_CASE = {field.name for field in fields(Case)}
 _KINDS = {int: "a whole number", str: "text", list: "a list", dict: "a mapping"}
 
 
@@ -327,7 +345,7 @@ def describe(outcome: Outcome) -> str:
         "inconclusive": "inconclusive: a value or the bound is not finite",
     }
     lines.append(sentence[outcome.verdict])
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _proof(enclosure: Any) -> list[str]:
@@ -347,11 +365,6 @@ def _proof(enclosure: Any) -> list[str]:
         f"             in ball arithmetic of {enclosure.precision} bits",
         proved[enclosure.proof],
     ]
-
-
-def _brief(value: Any) -> str:
-    """A value of a hostile file, however long or deep."""
-    return f"{reprlib.repr(value):.60}"
 
 
 def _show(value: Any) -> str:

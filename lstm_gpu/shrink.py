@@ -21,6 +21,7 @@ from lstm_gpu.claims import jacobians
 from lstm_gpu.errors import InputError
 from lstm_gpu.explicit import LARGEST_SIZE, as_lists, names_of, of_inputs, of_units
 from lstm_gpu.formulas.quantities import QUANTITIES
+from lstm_gpu.intake import child
 from lstm_gpu.replay import Recorded, comparing, read
 from lstm_gpu.tally import Comparison, summarise
 from lstm_gpu.weights import WeightSets
@@ -74,7 +75,7 @@ def shrink_file(path: Path, formula: Path | None) -> tuple[Path, Path, Counterex
         **campaign.at_entry(compare(found.sets), found.entry),
         **({"formula": recorded.content["formula"]} if recorded.own else {}),
     }
-    small, program = path.with_suffix(".small.json"), path.with_suffix(".small.py")
+    small, program = (child(path.parent, path.stem + end) for end in (".small.json", ".small.py"))
     files.write_json(small, "counterexample", content)
     title = f"{recorded.key[0]} / {recorded.key[1]}: claimed and measured, at entry {found.entry}"
     files.write_text(program, script(found, *_derivative(recorded), title))

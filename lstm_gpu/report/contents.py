@@ -26,12 +26,12 @@ from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES
 
 DIGEST = Rule("a SHA-256", lambda value: type(value) is str and len(value) <= 64)
 SEED = Rule("a seed", lambda value: type(value) is int and 0 <= value < 2**64)
+_BINS = frozenset(map(str, range(-60, 61)))
 BIN = Rule("a bin from -60 to 60", lambda value: value in _BINS)
 # As `repr` writes a float, infinity included.
 WRITTEN = Rule("a float, written out", lambda value: type(value) is str and _is_float(value))
 MUTANT = Rule("a name or nothing", lambda value: value == "" or NAME.holds(value))
 
-_BINS = frozenset(map(str, range(-60, 61)))
 _SIGMOID_FORMATS = ("float16", "float32", "float64")
 
 CASE = {

@@ -8,6 +8,7 @@ from typing import Any
 from lstm_gpu import campaign, files
 from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.formulas.readings import likely_cause
+from lstm_gpu.intake import child
 from lstm_gpu.report.verdicts import REFUTED, Finding
 from lstm_gpu.weights import DISTRIBUTIONS, Case
 
@@ -40,7 +41,7 @@ def _effort(finding: Finding) -> tuple[bool, int, bool, bool, int, float]:
 
 def path_of(claim: str, reading: str) -> str:
     """Path of a reading's counterexample, relative to the results."""
-    return f"{FOLDER}/{claim}__{reading}.json"
+    return str(child(Path(FOLDER), f"{claim}__{reading}.json"))
 
 
 def content(
