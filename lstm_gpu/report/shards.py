@@ -122,7 +122,7 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
             raise
         except ValueError as error:  # of what merges: counts that do not fit together
             raise InputError(
-                f"`{path}` is not a shard of this version ({error}). "
+                f"`{path}` is not a complete shard ({error}). "
                 "Delete it and make it again with this version of lstm_gpu."
             ) from error
         evidence.counts[kind] = evidence.counts.get(kind, 0) + 1
