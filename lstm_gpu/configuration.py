@@ -67,8 +67,10 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     return validate(content, source=os.fspath(path))
 
 
-def validate(config: Any, source: str = "configuration") -> dict[str, Any]:
+def validate(config: Any, source: str = "configuration", formulas: bool = True) -> dict[str, Any]:
     """Return `config` as a plain dictionary when it keeps every rule.
+
+    formulas : whether the files that it names must be there
 
     Raises
     ------
@@ -92,7 +94,8 @@ def validate(config: Any, source: str = "configuration") -> dict[str, Any]:
             f"{source}: `false_alarm_risk` must be finite and at least {_LEAST_RISK}. "
             "Choose 1.0e-6."
         )
-    formula_paths(config, source)
+    if formulas:
+        formula_paths(config, source)
     _check_shards(config, source)
     _check_memory(config, source)
     return dict(config)

@@ -22,6 +22,7 @@ from lstm_gpu.fields import (
     choice,
 )
 from lstm_gpu.formulas.loading import NAMES
+from lstm_gpu.ledger import MADE_FROM
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES
 
 DIGEST = Rule("a SHA-256", lambda value: type(value) is str and len(value) <= 64)
@@ -189,6 +190,8 @@ SHARDS: dict[str, Any] = {
 
 def check_shard(content: Any, kind: str, source: str) -> None:
     """Refuse a shard whose fields are not what they must be, each alone and beside the others."""
+    content = dict(content)
+    check(content.pop(MADE_FROM, ""), DIGEST, source, MADE_FROM)
     check(content, SHARDS[kind], source)
     if kind == "sigmoid":
         for part in content["curve"]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lstm_gpu import files, intake, replay
 from lstm_gpu.errors import InputError
-from lstm_gpu.report import enclosures, findings, inputs, style
+from lstm_gpu.report import enclosures, findings, inputs, manifest, style
 from lstm_gpu.report.counterexamples import VALUES, path_of
 from lstm_gpu.report.mathml import typeset
 from lstm_gpu.report.verdicts import REFUTED, readings
@@ -115,7 +115,7 @@ def context(results: Path) -> dict[str, Any]:
     verdicts = style.table(results, "verdicts.csv")
     cases = style.table(results, "cases.csv")
     mutants = style.table(results, "mutants.csv")
-    manifest = files.read_json(results / "manifest.json", "manifest")
+    made_with = manifest.read(results)
     alignment = style.table(results, "alignment.csv")
     injected = findings.injections(style.table(results, "detection.csv"))
     proved = enclosures.sentences(style.table(results, "enclosures.csv"))
@@ -141,7 +141,7 @@ def context(results: Path) -> dict[str, Any]:
         "sphere": findings.sphere(alignment),
         "sigmoid": findings.sigmoid(style.table(results, "sigmoid.csv")),
         "tried": findings.tried(style.table(results, "sigmoid.csv")),
-        "manifest": manifest,
+        "manifest": made_with,
         "tables": TABLES,
         "symbols": SYMBOLS,
         "titles": {name: title for name, (title, *_) in FIGURES.items()},
