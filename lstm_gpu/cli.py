@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--backend", default="auto", help="auto, numpy or cupy (default: auto)", metavar="NAME"
     )
+    replay.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the file given to `check`, if one was"
+    )
     replay.set_defaults(run=_replay)
 
     shrink = commands.add_parser(
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     shrink.add_argument("file", type=Path, metavar="FILE", help="a counterexample to a Jacobian")
     shrink.add_argument("--formula", type=Path, metavar="FILE", help="as in replay")
+    shrink.add_argument("--weights", type=Path, metavar="FILE", help="as in replay")
     shrink.set_defaults(run=_shrink)
 
     verdicts = commands.add_parser("verdicts", help="print the verdicts of a finished run")
@@ -106,6 +110,9 @@ def _add_check(commands: Any) -> None:
     check.add_argument("--distribution", nargs="+", metavar="NAME", help="of the weights: all")
     check.add_argument("--seed", type=int, metavar="S", help="0")
     check.add_argument("--backend", metavar="NAME", help="auto, numpy or cupy: auto")
+    check.add_argument(
+        "--weights", type=Path, metavar="FILE", help="trained ones instead: .npz, see the README"
+    )
     check.add_argument("--json", type=Path, metavar="OUT", help="write the results here, too")
     check.add_argument(
         "--counterexamples",
@@ -129,6 +136,7 @@ def _check(options: argparse.Namespace) -> int:
         "distributions": "distribution",
         "seed": "seed",
         "backend": "backend",
+        "weights": "weights",
     }
     given = {field: getattr(options, name) for field, name in names.items()}
     plan = checking.Plan(**{field: v for field, v in given.items() if v is not None})
@@ -136,9 +144,10 @@ def _check(options: argparse.Namespace) -> int:
     written = checking.write_counterexamples(results, options.counterexamples)
     if options.json:
         files.write_json(options.json, "check of formulas", checking.as_json(results, plan))
+    named = ["--formula", str(options.file)]
+    named += ["--weights", str(options.weights)] if options.weights else []
     commands = {
-        key: shlex.join(["lstm-gpu", "replay", str(path), "--formula", str(options.file)])
-        for key, path in written.items()
+        key: shlex.join(["lstm-gpu", "replay", str(path), *named]) for key, path in written.items()
     }
     _say(checking.table(results, commands))
     return checking.exit_code(results)
@@ -180,7 +189,7 @@ def _scan(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     from lstm_gpu.replay import describe, replay
 
-    outcome = replay(options.file, options.backend, options.formula)
+    outcome = replay(options.file, options.backend, options.formula, options.weights)
     _say(describe(outcome))
     return {"supported": SUPPORTED, "refuted": REFUTED}.get(outcome.verdict, INCONCLUSIVE)
 
@@ -188,7 +197,7 @@ def _replay(options: argparse.Namespace) -> int:
 def _shrink(options: argparse.Namespace) -> int:
     from lstm_gpu.shrink import shrink_file
 
-    small, program, found = shrink_file(options.file, options.formula)
+    small, program, found = shrink_file(options.file, options.formula, options.weights)
     n, m = found.sets.h_prev.shape[1], found.sets.x.shape[1]
     _say(
         f"n = {n}, m = {m}, entry {found.entry}: claimed {found.claimed!r}, measured "

@@ -21,6 +21,8 @@ from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
 from lstm_gpu.tally import Comparison
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case, WeightSets, draw
+from lstm_gpu.weights.trained import GIVEN, TRAINED, Trained
+from lstm_gpu.weights.trained import load as load_weights
 
 LARGEST_SIZE = 4096  # of n and m
 LARGEST_DIRECTIONS = 2**24
@@ -36,6 +38,7 @@ _SHOWN: dict[str, Any] = {  # in words to a reader, and in nothing else
     "hex": dict.fromkeys(("claimed", "measured", "error", "bound"), TEXT),
     "likely_cause": TEXT,
     "formula": Each(NAME, TEXT),
+    "weights_file": Each(NAME, TEXT),
 }
 
 
@@ -45,6 +48,7 @@ class Recorded:
 
     content : all of it; key, entry : the comparison and where; case, seed, index, directions : the
         weight set, None for D5 and where `weights` are given number by number
+    trained : the file of weights that the case is of, if it is of one
     """
 
     path: str
@@ -57,6 +61,7 @@ class Recorded:
     directions: int
     weights: WeightSets | None
     accuracy: Accuracy = DOCUMENTED
+    trained: Trained | None = None
 
     @property
     def own(self) -> bool:
@@ -82,6 +87,8 @@ class Recorded:
         if self.case is None:
             raise InputError(f"`case` in {self.path} must be a mapping. {_SUFFIX}")
         where = self.case, self.seed, self.index, self.index + 1
+        if self.trained is not None:
+            return self.trained.draw(*where, xp)
         if self.own:
             from lstm_gpu.formulas.trial import drawn
 
@@ -112,18 +119,21 @@ def replay(
     path: str | os.PathLike[str],
     backend: str = "auto",
     formula: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
 ) -> Outcome:
     """Read a counterexample file and evaluate its comparison again.
 
     formula : the Python file of the formula, for a counterexample to a reader's own. It is named
         here because it is run: a counterexample file is data, and never says what to run.
 
+    weights : the file of trained weights, for a counterexample that was found with them
+
     Raises
     ------
     InputError
         in one line, for a file that is missing, damaged, foreign or out of range.
     """
-    recorded = read(path)
+    recorded = read(path, weights)
     xp = backends.select(backend)
     edited = False
     if recorded.own:
@@ -155,7 +165,8 @@ def _examine_own(recorded: Recorded, formula: Formula, xp: Any) -> dict[str, flo
     if recorded.weights is None:
         assert recorded.case is not None  # as `read` has seen to
         where = recorded.case, recorded.seed, recorded.index
-        comparison = trial.examine(formula, *where, reference, xp)
+        draw = None if recorded.trained is None else recorded.trained.draw
+        comparison = trial.examine(formula, *where, reference, xp, draw)
     else:
         comparison = trial.compare_sets(formula, recorded.sets(xp), reference)
     return campaign.at_entry(comparison, recorded.entry)
@@ -217,8 +228,11 @@ def _number(value: Any) -> float | Fraction:
     return Fraction(value) if isinstance(value, str) else value
 
 
-def read(path: str | os.PathLike[str]) -> Recorded:
-    """Read a counterexample file, and check each field: type, then range."""
+def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> Recorded:
+    """Read a counterexample file, and check each field: type, then range.
+
+    weights : the file of trained weights, where the counterexample is on those
+    """
     content, path = read_json(Path(path), "counterexample", LARGEST_FILE), str(path)
 
     def field(name: str, kind: type, holder: dict[str, Any] = content) -> Any:
@@ -265,14 +279,16 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         case = field("case", dict)
         if unknown := case.keys() - _CASE:
             raise InputError(f"`case` in {path} must not hold `{min(unknown)}`. {_SUFFIX}")
+        of_file = own and "weights_file" in content
+        laws, regimes = ((TRAINED,), (*REGIMES, GIVEN)) if of_file else (DISTRIBUTIONS, REGIMES)
         where = replace(
             where,
             case=Case(
                 hidden_size=whole("hidden_size", 1, LARGEST_SIZE, case),
                 input_size=whole("input_size", 1, LARGEST_SIZE, case),
                 dtype=choice("dtype", DTYPES, case),
-                distribution=choice("distribution", DISTRIBUTIONS, case),
-                regime=choice("regime", REGIMES, case),
+                distribution=choice("distribution", laws, case),
+                regime=choice("regime", regimes, case),
             ),
             seed=whole("seed", 0, 2**64 - 1),
             index=whole("index", 0, 2**64 - 1),
@@ -280,9 +296,27 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         if content.get("accuracy") is not None:
             where = replace(where, accuracy=Accuracy.from_dict(field("accuracy", dict)))
         _check_memory(where)
+        if of_file:
+            where = replace(where, trained=_trained(where, weights))
         if content.get("directions") is not None:
             where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
     return where
+
+
+def _trained(recorded: Recorded, weights: str | os.PathLike[str] | None) -> Trained:
+    """The file of weights that its user names, when it is the one that was checked."""
+    if weights is None:
+        raise InputError(
+            f"`{recorded.path}` is a counterexample on trained weights, which are not in it. Name "
+            "their file: --weights FILE."
+        )
+    trained = load_weights(weights)
+    if recorded.content["weights_file"].get("sha256") != trained.sha256:
+        raise InputError(
+            f"`{weights}` must be the file that `{recorded.path}` was found with, and has another "
+            "digest. Name that one."
+        )
+    return trained
 
 
 def _check_memory(recorded: Recorded) -> None:

@@ -49,10 +49,13 @@ class Counterexample:
         return abs(self.claimed - self.measured) / size if size > 0 else 0.0
 
 
-def shrink_file(path: Path, formula: Path | None) -> tuple[Path, Path, Counterexample]:
+def shrink_file(
+    path: Path, formula: Path | None, weights: Path | None = None
+) -> tuple[Path, Path, Counterexample]:
     """Shrink a counterexample file; writes NAME.small.json and NAME.small.py beside it.
 
     formula : the Python file of the formula, for a counterexample to a reader's own; it is run
+    weights : the file of trained weights, for a counterexample that was found with them
     Returns the paths of both, and what was found.
 
     Raises
@@ -60,7 +63,7 @@ def shrink_file(path: Path, formula: Path | None) -> tuple[Path, Path, Counterex
     InputError
         The file is not one that can be shrunk, or does not refute in float64.
     """
-    recorded = read(path)
+    recorded = read(path, weights)
     compare = comparing(recorded, formula)
     sets = _in_float64(recorded)
     compare(sets)  # an error of the file or of the formula is the reader's to see

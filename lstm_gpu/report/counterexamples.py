@@ -34,7 +34,8 @@ def _effort(finding: Finding) -> tuple[bool, int, bool, bool, int, float]:
     case, ratio = finding.case, finding.worst["ratio"]
     if case is None:
         return False, 0, False, False, 0, -ratio
-    plainness = DISTRIBUTIONS.index(case.distribution)
+    known = case.distribution in DISTRIBUTIONS  # or of a file of weights
+    plainness = DISTRIBUTIONS.index(case.distribution) if known else 0
     unusual = case.regime != "generic", case.dtype != "float64"
     return ratio <= 1, case.hidden_size, *unusual, plainness, -ratio
 

@@ -100,6 +100,7 @@ SURFACE = sources(
     "job.py",
     "ledger.py",
     "packing.py",
+    "plain_yaml.py",
     "progress.py",
     "replay.py",
     "scan.py",
