@@ -10,13 +10,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lstm_gpu.errors import InputError
+from lstm_gpu.fields import TEXT, Rule, check
 
-__all__ = ["DOCUMENTED", "DOCUMENTED_ULP", "Accuracy"]
+__all__ = ["DOCUMENTED", "DOCUMENTED_ULP", "FIELDS", "Accuracy"]
 
 # NumPy documents 4 for its vector routines (numpy/numpy#19478); CUDA documents 2 for expf and
 # tanhf, 1 for exp and tanh (CUDA C++ Programming Guide, mathematical functions).
 DOCUMENTED_ULP = 4
+
+_ULP = Rule(
+    "a number of at least 0",
+    lambda value: (
+        (type(value) is float and value >= 0) or (type(value) is int and 0 <= value < 2**53)
+    ),
+)
+FIELDS = {"exp_ulp": _ULP, "tanh_ulp": _ULP, "sigmoid_ulp": _ULP, "source": TEXT}
 
 
 @dataclass(frozen=True)
@@ -48,16 +56,8 @@ class Accuracy:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Accuracy":
         """The inverse of `as_dict`; `InputError` for anything else."""
+        check(values, FIELDS, "the file", "accuracy")
         names = ("exp_ulp", "tanh_ulp", "sigmoid_ulp")
-        numbers = [values.get(name) for name in names] if isinstance(values, Mapping) else []
-        good = bool(numbers) and all(
-            isinstance(n, int | float) and not isinstance(n, bool) and n >= 0 for n in numbers
-        )
-        if not good or not isinstance(values.get("source"), str):
-            raise InputError(
-                f"`accuracy` must hold {', '.join(names)} (numbers of at least 0) and source (a "
-                f"text), got {values!r:.80}. Take the file that the run wrote."
-            )
         return cls(**{name: float(values[name]) for name in names}, source=values["source"])
 
 

@@ -1,9 +1,11 @@
 """`lstm_gpu.check`: your own formulas on trial, in seconds, without the workflow."""
 
 import math
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas import loading
 from lstm_gpu.formulas.loading import ARGMAX, Formula
-from lstm_gpu.formulas.trial import DIRECTIONS, Trial, examine, try_case
+from lstm_gpu.formulas.trial import DIRECTIONS, Draw, Trial, drawn, examine, try_case
+from lstm_gpu.intake import child
 from lstm_gpu.report import verdicts
 from lstm_gpu.report.counterexamples import choose
 from lstm_gpu.report.verdicts import (
@@ -27,6 +30,8 @@ from lstm_gpu.report.verdicts import (
     Finding,
 )
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case
+from lstm_gpu.weights.trained import Trained
+from lstm_gpu.weights.trained import load as load_weights
 
 HIDDEN_SIZES = (2, 3, 8, 32)
 WEIGHT_SETS = 8
@@ -39,6 +44,8 @@ class Plan:
 
     hidden_sizes : each n; input_size : m, None for one beside n (m = n hides mixed-up W and U)
     weight_sets : per case; distributions : None for all, each in a regime of states
+    weights : a file of trained weights instead, which fixes sizes and dtype (`weights.trained`);
+        with states of its own, all of them are tried, and `weight_sets` counts for nothing
     """
 
     hidden_sizes: Sequence[int] = HIDDEN_SIZES
@@ -48,8 +55,15 @@ class Plan:
     distributions: Sequence[str] | None = None
     seed: int = 0
     backend: str = "auto"
+    weights: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
+        fixed = self.hidden_sizes, self.input_size, self.dtype, self.distributions
+        if self.weights is not None and fixed != (HIDDEN_SIZES, None, "float64", None):
+            raise InputError(
+                "`weights` must stand without hidden_size, input_size, dtype and distribution, "
+                "which the file has. Leave them out."
+            )
         _several("hidden_size", self.hidden_sizes)
         if self.distributions is not None:
             _several("distribution", self.distributions)
@@ -74,6 +88,8 @@ class Plan:
     @property
     def cases(self) -> list[Case]:
         """Every size with every distribution; the regimes of states take turns."""
+        if self.trained is not None:
+            return self.trained.cases
         laws = self.distributions or DISTRIBUTIONS
         return [
             Case(n, self.input_size or n + 1 + n // 2, self.dtype, law, regime)
@@ -81,6 +97,22 @@ class Plan:
             for column, law in enumerate(dict.fromkeys(laws))
             for regime in (REGIMES if len(laws) == 1 else (REGIMES[(row + column) % len(REGIMES)],))
         ]
+
+    @cached_property
+    def trained(self) -> Trained | None:
+        """The file of weights, read once."""
+        return None if self.weights is None else load_weights(self.weights)
+
+    @property
+    def draw(self) -> Draw:
+        """Weight sets of a case of this plan."""
+        return drawn if self.trained is None else self.trained.draw
+
+    @property
+    def sets(self) -> int:
+        """Weight sets per case."""
+        given = self.trained.states if self.trained is not None else None
+        return self.weight_sets if given is None else len(given[0])
 
 
 def _several(name: str, values: Any) -> None:
@@ -154,7 +186,7 @@ def check(formula: Callable[[Any], Any], quantity: str | None = None, **plan: An
     formula : takes a `StepView`, returns an array (sets, n, n); see `lstm_gpu.claim`
     quantity : what it claims to equal; None if the function is marked with `claim`
     plan : fields of `Plan`: hidden_sizes, input_size, weight_sets, dtype, distributions, seed,
-        backend
+        backend, weights
 
     Raises
     ------
@@ -184,7 +216,7 @@ def check_formulas(formulas: Sequence[Formula], plan: Plan) -> list[Result]:
     xp = backends.select(plan.backend)
     trial = Trial()
     for case in plan.cases:
-        try_case(list(formulas), case, plan.seed, 0, plan.weight_sets, xp, trial)
+        try_case(list(formulas), case, plan.seed, 0, plan.sets, xp, trial, draw=plan.draw)
     return [_result(formula, trial, plan, xp) for formula in formulas]
 
 
@@ -200,7 +232,9 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
     chosen = choose(in_cases)
     try:
         seed, backend = plan.seed, plan.backend
-        example = counterexample(formula, chosen, seed, backend, xp) if chosen else None
+        example = (
+            counterexample(formula, chosen, seed, backend, xp, plan.trained) if chosen else None
+        )
     except InputError as error:
         return untried(f"{error} (It is so for a weight set alone.)")
     total = verdicts.over_cases(in_cases)
@@ -237,9 +271,16 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
 
 
 def counterexample(
-    formula: Formula, chosen: Finding, seed: int, backend: str, xp: Any
+    formula: Formula,
+    chosen: Finding,
+    seed: int,
+    backend: str,
+    xp: Any,
+    trained: Trained | None = None,
 ) -> dict[str, Any]:
     """What a counterexample file holds: all that a replay needs but the formula, which is code.
+
+    Of trained weights it has the digest of their file, which a replay asks for.
 
     Raises
     ------
@@ -249,7 +290,8 @@ def counterexample(
     assert chosen.case is not None
     assert chosen.worst is not None
     index, entry = chosen.worst["index"], chosen.worst["entry"]
-    comparison = examine(formula, chosen.case, seed, index, chosen.reference, xp)
+    draw = drawn if trained is None else trained.draw
+    comparison = examine(formula, chosen.case, seed, index, chosen.reference, xp, draw)
     found = at_entry(comparison, entry)
     if not found["error"] > found["bound"]:
         raise InputError(
@@ -273,6 +315,7 @@ def counterexample(
         "parts": {},
         "hex": {name: value.hex() for name, value in found.items()},
         "formula": {"file": Path(formula.file).name, "sha256": formula.sha256},
+        **({"weights_file": {"file": trained.file, "sha256": trained.sha256}} if trained else {}),
     }
 
 
@@ -281,7 +324,7 @@ def write_counterexamples(results: Sequence[Result], folder: Path) -> dict[tuple
     written = {}
     for result in results:
         if result.counterexample is not None:
-            path = folder / f"{result.quantity}__{result.formula}.json"
+            path = child(folder, f"{result.quantity}__{result.formula}.json")
             files.write_json(path, "counterexample", result.counterexample)
             written[result.quantity, result.formula] = path
     return written
@@ -305,7 +348,10 @@ def as_json(results: Sequence[Result], plan: Plan) -> dict[str, Any]:
         }
         for result in results
     ]
-    return {"plan": asdict(plan), "results": rows}
+    settings = asdict(plan)
+    if plan.weights is not None:
+        settings["weights"] = os.fspath(plan.weights)
+    return {"plan": settings, "results": rows}
 
 
 _HEADS = (

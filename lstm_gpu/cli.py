@@ -6,17 +6,20 @@ nothing refuted. Modules are imported by the command that needs them, so that --
 
 import argparse
 import csv
+import io
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from lstm_gpu import __version__
-from lstm_gpu.errors import InputError
+from lstm_gpu.errors import InputError, printable
 
 SUPPORTED, REFUTED, WRONG_INPUT, INCONCLUSIVE = range(4)
 INTERRUPTED = 130  # as shells have it
+_LARGEST_TABLE = 2**24  # bytes: five times the mutants of the largest configuration
+_MOST_MUTANTS = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,6 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except InputError as error:
         print(f"lstm_gpu: {error}", file=sys.stderr)
+        return WRONG_INPUT
+    except MemoryError:
+        print("lstm_gpu: no memory left. Choose smaller sizes.", file=sys.stderr)
         return WRONG_INPUT
     except KeyboardInterrupt:
         print("lstm_gpu: interrupted", file=sys.stderr)
@@ -60,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--backend", default="auto", help="auto, numpy or cupy (default: auto)", metavar="NAME"
     )
+    replay.add_argument(
+        "--weights", type=Path, metavar="FILE", help="the file given to `check`, if one was"
+    )
     replay.set_defaults(run=_replay)
 
     shrink = commands.add_parser(
@@ -70,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     shrink.add_argument("file", type=Path, metavar="FILE", help="a counterexample to a Jacobian")
     shrink.add_argument("--formula", type=Path, metavar="FILE", help="as in replay")
+    shrink.add_argument("--weights", type=Path, metavar="FILE", help="as in replay")
     shrink.set_defaults(run=_shrink)
 
     verdicts = commands.add_parser("verdicts", help="print the verdicts of a finished run")
@@ -100,6 +110,9 @@ def _add_check(commands: Any) -> None:
     check.add_argument("--distribution", nargs="+", metavar="NAME", help="of the weights: all")
     check.add_argument("--seed", type=int, metavar="S", help="0")
     check.add_argument("--backend", metavar="NAME", help="auto, numpy or cupy: auto")
+    check.add_argument(
+        "--weights", type=Path, metavar="FILE", help="trained ones instead: .npz, see the README"
+    )
     check.add_argument("--json", type=Path, metavar="OUT", help="write the results here, too")
     check.add_argument(
         "--counterexamples",
@@ -123,6 +136,7 @@ def _check(options: argparse.Namespace) -> int:
         "distributions": "distribution",
         "seed": "seed",
         "backend": "backend",
+        "weights": "weights",
     }
     given = {field: getattr(options, name) for field, name in names.items()}
     plan = checking.Plan(**{field: v for field, v in given.items() if v is not None})
@@ -130,11 +144,12 @@ def _check(options: argparse.Namespace) -> int:
     written = checking.write_counterexamples(results, options.counterexamples)
     if options.json:
         files.write_json(options.json, "check of formulas", checking.as_json(results, plan))
+    named = ["--formula", str(options.file)]
+    named += ["--weights", str(options.weights)] if options.weights else []
     commands = {
-        key: shlex.join(["lstm-gpu", "replay", str(path), "--formula", str(options.file)])
-        for key, path in written.items()
+        key: shlex.join(["lstm-gpu", "replay", str(path), *named]) for key, path in written.items()
     }
-    print(checking.table(results, commands))
+    _say(checking.table(results, commands))
     return checking.exit_code(results)
 
 
@@ -174,17 +189,17 @@ def _scan(options: argparse.Namespace) -> int:
 def _replay(options: argparse.Namespace) -> int:
     from lstm_gpu.replay import describe, replay
 
-    outcome = replay(options.file, options.backend, options.formula)
-    print(describe(outcome))
+    outcome = replay(options.file, options.backend, options.formula, options.weights)
+    _say(describe(outcome))
     return {"supported": SUPPORTED, "refuted": REFUTED}.get(outcome.verdict, INCONCLUSIVE)
 
 
 def _shrink(options: argparse.Namespace) -> int:
     from lstm_gpu.shrink import shrink_file
 
-    small, program, found = shrink_file(options.file, options.formula)
+    small, program, found = shrink_file(options.file, options.formula, options.weights)
     n, m = found.sets.h_prev.shape[1], found.sets.x.shape[1]
-    print(
+    _say(
         f"n = {n}, m = {m}, entry {found.entry}: claimed {found.claimed!r}, measured "
         f"{found.measured!r}, bound {found.bound:.3g}\n{small}\n{program}"
     )
@@ -193,20 +208,16 @@ def _shrink(options: argparse.Namespace) -> int:
 
 def _verdicts(options: argparse.Namespace) -> int:
     path = options.results / "verdicts.csv"
-    try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "it is not a CSV file"
-        raise InputError(f"`{path}` cannot be read: {reason}. Run the workflow first.") from None
-    if not rows or not {"claim", "reading", "verdict"} <= set(rows[0]):
+    rows = list(_rows(path, {"claim", "reading", "verdict"}))
+    if not rows:
         raise InputError(f"`{path}` has no verdicts. Run the workflow again.")
-    print(_table(rows))
-    for claim, names in _missed(options.results / "mutants.csv").items():
-        print(f"{claim} missed: {', '.join(names)}")
     seen = {row["verdict"] for row in rows}
     if not seen <= {"supported", "refuted", "inconclusive"}:
         raise InputError(f"`{path}` has rows without a verdict: damaged. Run the workflow again.")
+    missed = _missed(options.results / "mutants.csv")
+    _say(_table(rows))
+    for claim, names in missed.items():
+        _say(f"{claim} missed: {', '.join(names)}")
     if "refuted" in seen:
         return REFUTED
     return INCONCLUSIVE if "inconclusive" in seen else SUPPORTED
@@ -219,20 +230,39 @@ def _missed(path: Path) -> dict[str, list[str]]:
     """
     if not path.exists():
         return {}
-    try:
-        with path.open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines))
-        outcomes: dict[tuple[str, str], set[str]] = {}
-        for row in rows:
-            outcomes.setdefault((row["claim"], row["mutant"]), set()).add(row["caught"])
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a table of mutants"
-        raise InputError(f"`{path}` cannot be read: {reason}. Run the workflow first.") from None
+    outcomes: dict[tuple[str, str], set[str]] = {}
+    for row in _rows(path, {"claim", "mutant", "caught"}):
+        outcomes.setdefault((row["claim"], row["mutant"]), set()).add(row["caught"])
+        if len(outcomes) > _MOST_MUTANTS:
+            raise InputError(f"`{path}` has too many mutants: damaged. Run the workflow again.")
     missed: dict[str, list[str]] = {}
     for (claim, mutant), seen in outcomes.items():
         if "no" in seen and "yes" not in seen:
             missed.setdefault(claim, []).append(mutant)
     return missed
+
+
+def _rows(path: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
+    """The lines of a table, one at a time; each must have all columns, and `wanted` among them."""
+    from lstm_gpu import intake
+
+    raw = intake.contents(path, _LARGEST_TABLE, "Run the workflow first.")
+    try:
+        reader = csv.DictReader(io.StringIO(raw.decode("utf-8"), newline=""), strict=True)
+        for row in reader:
+            if not wanted <= row.keys() or None in row or None in row.values():
+                raise csv.Error("a line has other columns")
+            yield row
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"`{path}` cannot be read: it is not a table of this project ({error}). "
+            "Run the workflow again."
+        ) from None
+
+
+def _say(text: str) -> None:
+    """Print lines that may quote files: nothing in them steers the terminal."""
+    print("\n".join(map(printable, text.splitlines())))
 
 
 _COLUMNS = ("claim", "reading", "verdict", "error_over_bound", "smallest_detectable", "mutants")
@@ -263,5 +293,5 @@ def _validate(options: argparse.Namespace) -> int:
     from lstm_gpu import configuration
 
     configuration.load(options.file)
-    print(f"{options.file}: valid")
+    _say(f"{options.file}: valid")
     return SUPPORTED

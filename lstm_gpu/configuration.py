@@ -12,7 +12,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from lstm_gpu import intake
 from lstm_gpu.errors import InputError
+from lstm_gpu.fields import brief
 from lstm_gpu.weights.case import Case
 
 __all__ = [
@@ -40,6 +42,9 @@ COMMAND_MEMORY_LIMIT = 4 * MEMORY_LIMIT
 SHARD_LIMIT = 100_000
 """Shards of one run, each a file: more are a burden for file systems, and say nothing more."""
 
+_LEAST_RISK = 1e-300
+"""Shared out over all cases it must stay a number above 0."""
+
 VALUES = {"float16": 2**16, "float32": 2**32}
 """How many values a format has, where all of them can be measured."""
 
@@ -55,28 +60,17 @@ def load(path: str | os.PathLike[str]) -> dict[str, Any]:
     InputError
         The file is missing, unreadable, not YAML, or breaks a rule of the schema.
     """
-    import yaml
+    from lstm_gpu import plain_yaml  # late: the core needs no YAML
 
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise InputError(f"`{path}` does not exist. Name a configuration file.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"`{path}` cannot be read: {error}.") from error
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or "not readable"
-        raise InputError(
-            f"`{path}` must be valid YAML, but{place}: {reason}. Compare with config/config.yaml."
-        ) from error
+    raw = intake.contents(path, plain_yaml.LARGEST, "Name a configuration file.")
+    content = plain_yaml.load(raw, os.fspath(path))
     return validate(content, source=os.fspath(path))
 
 
-def validate(config: Any, source: str = "configuration") -> dict[str, Any]:
+def validate(config: Any, source: str = "configuration", formulas: bool = True) -> dict[str, Any]:
     """Return `config` as a plain dictionary when it keeps every rule.
+
+    formulas : whether the files that it names must be there
 
     Raises
     ------
@@ -95,9 +89,13 @@ def validate(config: Any, source: str = "configuration") -> dict[str, Any]:
     )
     if broken:
         raise InputError(_message(broken[0], source))
-    if not math.isfinite(config["false_alarm_risk"]):
-        raise InputError(f"{source}: `false_alarm_risk` must be finite. Choose 1.0e-6.")
-    formula_paths(config, source)
+    if not _LEAST_RISK <= config["false_alarm_risk"] < 1:  # nor NaN
+        raise InputError(
+            f"{source}: `false_alarm_risk` must be finite and at least {_LEAST_RISK}. "
+            "Choose 1.0e-6."
+        )
+    if formulas:
+        formula_paths(config, source)
     _check_shards(config, source)
     _check_memory(config, source)
     return dict(config)
@@ -218,8 +216,8 @@ def _check_memory(config: Mapping[str, Any], source: str) -> None:
         if needed > MEMORY_LIMIT:
             raise InputError(
                 f"{source}: `cases.hidden_size` must leave every job below "
-                f"{MEMORY_LIMIT / 2**30:.3g} GiB, got {case.hidden_size}, for which one "
-                f"{case.dtype} weight set takes {needed / 2**30:.3g} GiB. "
+                f"{MEMORY_LIMIT / 2**30:.3g} GiB, got {_quote(case.hidden_size)}, for which "
+                f"one {case.dtype} weight set takes {min(needed, 2**1000) / 2**30:.3g} GiB. "
                 "Choose a smaller hidden size."
             )
 
@@ -254,7 +252,7 @@ def _message(error: Any, source: str) -> str:
             unknown = next(key for key in value if key not in known)
             inside = f" in `{field}`" if field else ""
             return (
-                f"{source}: unknown key `{unknown}`{inside}. "
+                f"{source}: unknown key `{unknown!s:.60}`{inside}. "
                 f"{_nearest(unknown, known) or 'The keys are ' + ', '.join(known) + '.'}"
             )
         case "required":
@@ -296,14 +294,15 @@ def _nearest(word: Any, known: list[str]) -> str:
 
 def _retype(value: Any, wanted: str) -> str:
     if wanted == "array" and not isinstance(value, (dict, type(None))):
-        return f"Write [{value}]."
+        return f"Write [{_quote(value).strip('`')}]."
     if wanted == "number" and isinstance(value, str):
         return "Write it with a point and without quotes, as in 1.0e-6."
     return "Compare with config/config.yaml."
 
 
 def _quote(value: Any, width: int = 60) -> str:
-    text = (
-        "nothing" if value is None else repr(value) if not isinstance(value, str) else f"`{value}`"
-    )
+    """A value of the configuration, cut: one that was not read here may be of any size."""
+    if value is None:
+        return "nothing"
+    text = f"`{value[:width]}`" if isinstance(value, str) else brief(value)
     return text if len(text) <= width else text[: width - 3] + "..."

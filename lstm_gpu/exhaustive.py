@@ -12,12 +12,49 @@ from lstm_gpu import backend as backends
 from lstm_gpu import files
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims.function_errors import FLOAT32, REFERENCE_ULP, from_dict, measure, to_dict
-from lstm_gpu.claims.sigmoid_findings import Findings
+from lstm_gpu.claims.sigmoid_events import EVENTS
+from lstm_gpu.claims.sigmoid_findings import BINS, Findings
+from lstm_gpu.claims.sigmoid_regions import REASONS
 from lstm_gpu.claims.sigmoid_survey import Progress, summary, survey_range
 from lstm_gpu.errors import InputError
+from lstm_gpu.fields import COUNT, FLAG, NUMBER, SIZE, TEXT, Each, Maybe, check, choice
+from lstm_gpu.sigmoid_forms import DOCUMENT_FORMS, REMEDIES
 
 __all__ = ["accuracy_from", "accuracy_here", "measure_range", "merge"]
 
+_FORMS = (*DOCUMENT_FORMS, *REMEDIES)
+_CELL = {
+    "form": choice(_FORMS),
+    "region": choice(tuple(REASONS)),
+    "points": COUNT,
+    "largest": NUMBER,
+    "at": Maybe(NUMBER),
+    "counts": dict.fromkeys(EVENTS, COUNT),
+    "first": Each(choice(EVENTS), NUMBER),
+}
+_CURVE = {"form": choice(_FORMS), "largest": (NUMBER,) * BINS, "broken": (FLAG,) * BINS}
+_ERRORS = {
+    "values": COUNT,
+    "ulp": SIZE,
+    "at": Maybe(NUMBER),
+    "subnormal": SIZE,
+    "subnormal_at": Maybe(NUMBER),
+    "wrong": COUNT,
+    "changed": COUNT,
+}
+_MEASURED = {
+    "dtype": choice((FLOAT32.name,)),
+    "backend": TEXT,
+    "device": TEXT,
+    "routines": TEXT,
+    "functions": dict.fromkeys(("exp", "tanh", "sigmoid"), _ERRORS),
+}
+_RANGE = {
+    **_MEASURED,
+    "start": COUNT,
+    "stop": COUNT,
+    "findings": {"cells": [_CELL], "curve": (_CURVE,) * len(_FORMS)},
+}
 _MACHINE = ("backend", "device", "routines")
 _AGAIN = "Delete the files of the ranges and run the workflow again."
 
@@ -61,6 +98,9 @@ def merge(parts: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str,
     functions: dict[str, Any] = {}
     machine: dict[str, str] = {}
     end = 0
+    parts = list(parts)
+    for part in parts:
+        check(part, _RANGE, "the file of a range")
     for part in sorted(parts, key=lambda part: int(part["start"])):
         if part["start"] != end:
             state = "overlap" if part["start"] < end else "are missing"
@@ -107,6 +147,7 @@ def accuracy_here(content: Mapping[str, Any], dtype: str, backend: str = "auto")
     decide nothing. One whose bits depend on the layout in memory was not measured in every layout:
     the larger of measured and documented counts.
     """
+    check(content, _MEASURED, "the file of the accuracy")
     here = _machine(backends.select(backend))
     there = {name: content[name] for name in _MACHINE}
     if content["dtype"] != dtype:

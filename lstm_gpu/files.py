@@ -10,17 +10,22 @@ same bits back; the words `NaN` and `Infinity` stand for themselves.
 import hashlib
 import json
 import os
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from lstm_gpu import intake
 from lstm_gpu.errors import InputError
 
 __all__ = ["atomic_path", "digest", "read_json", "write_bytes", "write_json", "write_text"]
 
 VERSION = 1
 HEADER = ("format", "version", "digest")
+
+LARGEST = 2**26
+"""Bytes of a file that is read. Parsed, the worst of that size (`[[],[],…`) takes 24 times this."""
 
 
 @contextmanager
@@ -104,21 +109,21 @@ def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any])
     return found
 
 
-def read_json(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
+def read_json(path: str | os.PathLike[str], kind: str, limit: int = LARGEST) -> dict[str, Any]:
     """The content of a file that `write_json` wrote with the same `kind`, without its header.
+
+    The digest tells damage, not malice: whoever edits a file can compute it anew. So the content
+    is still data to be checked.
 
     Raises
     ------
     InputError
-        The file is missing, unreadable, truncated, damaged, edited, of another kind or version.
+        The file is missing, unreadable, larger than `limit` bytes, truncated, damaged, edited, of
+        another kind or version.
     """
-    path = Path(path)
+    raw = intake.contents(path, limit, "Check the name, or make it again.")
     try:
-        data = json.loads(path.read_bytes().decode("utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"`{path}` does not exist. Check the name, or make it again.") from error
-    except OSError as error:
-        raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
+        data = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # not UTF-8, or not JSON
         raise InputError(
             f"`{path}` is not valid JSON ({error}): truncated or damaged. "
@@ -128,11 +133,11 @@ def read_json(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     if not isinstance(form, str) or not form.startswith("lstm_gpu "):
         raise InputError(f"`{path}` must be a file of lstm_gpu, but its `format` does not say so.")
     if form != f"lstm_gpu {kind}":
-        raise InputError(f"`{path}` must be a `lstm_gpu {kind}` file, got `{form}`.")
+        raise InputError(f"`{path}` must be a `lstm_gpu {kind}` file, got `{form:.60}`.")
     if data.get("version") != VERSION:
         raise InputError(
-            f"`{path}` has format version {data.get('version')!r}, this program reads {VERSION}. "
-            "Make the file again with this version of lstm_gpu."
+            f"`{path}` has format version {reprlib.repr(data.get('version'))}, this program reads "
+            f"{VERSION}. Make the file again with this version of lstm_gpu."
         )
     content = {key: value for key, value in data.items() if key not in HEADER}
     try:

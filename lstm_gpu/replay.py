@@ -2,9 +2,8 @@
 
 import math
 import os
-import reprlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,15 +15,31 @@ from lstm_gpu import campaign, explicit
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import registry
 from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
-from lstm_gpu.errors import InputError
+from lstm_gpu.errors import InputError, printable
+from lstm_gpu.fields import NAME, NUMBER, SIZE, TEXT, Each, Maybe, Rule, brief, check
 from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
 from lstm_gpu.tally import Comparison
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case, WeightSets, draw
+from lstm_gpu.weights.trained import GIVEN, TRAINED, Trained
+from lstm_gpu.weights.trained import load as load_weights
 
 LARGEST_SIZE = 4096  # of n and m
 LARGEST_DIRECTIONS = 2**24
+LARGEST_FILE = 2**22  # bytes: one weight set of n = m = 64, written out, takes a fifth
 _SUFFIX = "Take the file that the run wrote."
+_VALUE = Rule(
+    "a finite number, or an exact one as text", lambda v: NUMBER.holds(v) or TEXT.holds(v)
+)
+_SHOWN: dict[str, Any] = {  # in words to a reader, and in nothing else
+    **dict.fromkeys(("claimed", "measured", "error", "bound"), _VALUE),
+    "ratio": Maybe(SIZE),
+    "parts": Each(NAME, _VALUE),
+    "hex": dict.fromkeys(("claimed", "measured", "error", "bound"), TEXT),
+    "likely_cause": TEXT,
+    "formula": Each(NAME, TEXT),
+    "weights_file": Each(NAME, TEXT),
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +48,7 @@ class Recorded:
 
     content : all of it; key, entry : the comparison and where; case, seed, index, directions : the
         weight set, None for D5 and where `weights` are given number by number
+    trained : the file of weights that the case is of, if it is of one
     """
 
     path: str
@@ -45,6 +61,7 @@ class Recorded:
     directions: int
     weights: WeightSets | None
     accuracy: Accuracy = DOCUMENTED
+    trained: Trained | None = None
 
     @property
     def own(self) -> bool:
@@ -70,6 +87,8 @@ class Recorded:
         if self.case is None:
             raise InputError(f"`case` in {self.path} must be a mapping. {_SUFFIX}")
         where = self.case, self.seed, self.index, self.index + 1
+        if self.trained is not None:
+            return self.trained.draw(*where, xp)
         if self.own:
             from lstm_gpu.formulas.trial import drawn
 
@@ -100,18 +119,21 @@ def replay(
     path: str | os.PathLike[str],
     backend: str = "auto",
     formula: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
 ) -> Outcome:
     """Read a counterexample file and evaluate its comparison again.
 
     formula : the Python file of the formula, for a counterexample to a reader's own. It is named
         here because it is run: a counterexample file is data, and never says what to run.
 
+    weights : the file of trained weights, for a counterexample that was found with them
+
     Raises
     ------
     InputError
         in one line, for a file that is missing, damaged, foreign or out of range.
     """
-    recorded = read(path)
+    recorded = read(path, weights)
     xp = backends.select(backend)
     edited = False
     if recorded.own:
@@ -143,7 +165,8 @@ def _examine_own(recorded: Recorded, formula: Formula, xp: Any) -> dict[str, flo
     if recorded.weights is None:
         assert recorded.case is not None  # as `read` has seen to
         where = recorded.case, recorded.seed, recorded.index
-        comparison = trial.examine(formula, *where, reference, xp)
+        draw = None if recorded.trained is None else recorded.trained.draw
+        comparison = trial.examine(formula, *where, reference, xp, draw)
     else:
         comparison = trial.compare_sets(formula, recorded.sets(xp), reference)
     return campaign.at_entry(comparison, recorded.entry)
@@ -205,22 +228,25 @@ def _number(value: Any) -> float | Fraction:
     return Fraction(value) if isinstance(value, str) else value
 
 
-def read(path: str | os.PathLike[str]) -> Recorded:
-    """Read a counterexample file, and check each field: type, then range."""
-    content, path = read_json(Path(path), "counterexample"), str(path)
+def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = None) -> Recorded:
+    """Read a counterexample file, and check each field: type, then range.
+
+    weights : the file of trained weights, where the counterexample is on those
+    """
+    content, path = read_json(Path(path), "counterexample", LARGEST_FILE), str(path)
 
     def field(name: str, kind: type, holder: dict[str, Any] = content) -> Any:
         value = holder.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
             raise InputError(
-                f"`{name}` in {path} must be {_KINDS[kind]}, got {_brief(value)}. {_SUFFIX}"
+                f"`{name}` in {path} must be {_KINDS[kind]}, got {brief(value)}. {_SUFFIX}"
             )
         return value
 
     def whole(name: str, low: int, high: int, holder: dict[str, Any] = content) -> int:
         value: int = field(name, int, holder)
         if not low <= value <= high:
-            got = _brief(value)
+            got = brief(value)
             raise InputError(f"`{name}` in {path} must be from {low} to {high}, got {got}.")
         return value
 
@@ -233,13 +259,16 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         return value
 
     own = "formula" in content
-    if own:
-        field("formula", dict)
     claim = choice("claim", NAMES if own else tuple(c.id for c in registry.CLAIMS))
     key = (claim, field("reading", str), field("mutant", str), field("reference", str))
+    for name, value in zip(("reading", "mutant", "reference"), key[1:], strict=True):
+        check(value, TEXT, path, name)
+    for name, rule in _SHOWN.items():
+        if name in content:
+            check(content[name], rule, path, name)
     entry = field("entry", list)
     if len(entry) > 2 or not all(type(e) is int and e >= 0 for e in entry):
-        raise InputError(f"`entry` in {path} must hold up to two indices, got {_brief(entry)}.")
+        raise InputError(f"`entry` in {path} must hold up to two indices, got {brief(entry)}.")
     where = Recorded(path, content, key, entry, None, 0, 0, 0, None)
     if content.get("weights") is not None:
         if own and claim == ARGMAX:
@@ -248,14 +277,18 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         return replace(where, weights=explicit.from_lists(content["weights"], dtype, path))
     if own or content.get("case") is not None:
         case = field("case", dict)
+        if unknown := case.keys() - _CASE:
+            raise InputError(f"`case` in {path} must not hold `{min(unknown)}`. {_SUFFIX}")
+        of_file = own and "weights_file" in content
+        laws, regimes = ((TRAINED,), (*REGIMES, GIVEN)) if of_file else (DISTRIBUTIONS, REGIMES)
         where = replace(
             where,
             case=Case(
                 hidden_size=whole("hidden_size", 1, LARGEST_SIZE, case),
                 input_size=whole("input_size", 1, LARGEST_SIZE, case),
                 dtype=choice("dtype", DTYPES, case),
-                distribution=choice("distribution", DISTRIBUTIONS, case),
-                regime=choice("regime", REGIMES, case),
+                distribution=choice("distribution", laws, case),
+                regime=choice("regime", regimes, case),
             ),
             seed=whole("seed", 0, 2**64 - 1),
             index=whole("index", 0, 2**64 - 1),
@@ -263,9 +296,27 @@ def read(path: str | os.PathLike[str]) -> Recorded:
         if content.get("accuracy") is not None:
             where = replace(where, accuracy=Accuracy.from_dict(field("accuracy", dict)))
         _check_memory(where)
+        if of_file:
+            where = replace(where, trained=_trained(where, weights))
         if content.get("directions") is not None:
             where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
     return where
+
+
+def _trained(recorded: Recorded, weights: str | os.PathLike[str] | None) -> Trained:
+    """The file of weights that its user names, when it is the one that was checked."""
+    if weights is None:
+        raise InputError(
+            f"`{recorded.path}` is a counterexample on trained weights, which are not in it. Name "
+            "their file: --weights FILE."
+        )
+    trained = load_weights(weights)
+    if recorded.content["weights_file"].get("sha256") != trained.sha256:
+        raise InputError(
+            f"`{weights}` must be the file that `{recorded.path}` was found with, and has another "
+            "digest. Name that one."
+        )
+    return trained
 
 
 def _check_memory(recorded: Recorded) -> None:
@@ -280,6 +331,7 @@ def _check_memory(recorded: Recorded) -> None:
         )
 
 
+_CASE = {field.name for field in fields(Case)}
 _KINDS = {int: "a whole number", str: "text", list: "a list", dict: "a mapping"}
 
 
@@ -327,7 +379,7 @@ def describe(outcome: Outcome) -> str:
         "inconclusive": "inconclusive: a value or the bound is not finite",
     }
     lines.append(sentence[outcome.verdict])
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _proof(enclosure: Any) -> list[str]:
@@ -347,11 +399,6 @@ def _proof(enclosure: Any) -> list[str]:
         f"             in ball arithmetic of {enclosure.precision} bits",
         proved[enclosure.proof],
     ]
-
-
-def _brief(value: Any) -> str:
-    """A value of a hostile file, however long or deep."""
-    return f"{reprlib.repr(value):.60}"
 
 
 def _show(value: Any) -> str:

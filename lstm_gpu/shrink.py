@@ -21,6 +21,7 @@ from lstm_gpu.claims import jacobians
 from lstm_gpu.errors import InputError
 from lstm_gpu.explicit import LARGEST_SIZE, as_lists, names_of, of_inputs, of_units
 from lstm_gpu.formulas.quantities import QUANTITIES
+from lstm_gpu.intake import child
 from lstm_gpu.replay import Recorded, comparing, read
 from lstm_gpu.tally import Comparison, summarise
 from lstm_gpu.weights import WeightSets
@@ -48,10 +49,13 @@ class Counterexample:
         return abs(self.claimed - self.measured) / size if size > 0 else 0.0
 
 
-def shrink_file(path: Path, formula: Path | None) -> tuple[Path, Path, Counterexample]:
+def shrink_file(
+    path: Path, formula: Path | None, weights: Path | None = None
+) -> tuple[Path, Path, Counterexample]:
     """Shrink a counterexample file; writes NAME.small.json and NAME.small.py beside it.
 
     formula : the Python file of the formula, for a counterexample to a reader's own; it is run
+    weights : the file of trained weights, for a counterexample that was found with them
     Returns the paths of both, and what was found.
 
     Raises
@@ -59,7 +63,7 @@ def shrink_file(path: Path, formula: Path | None) -> tuple[Path, Path, Counterex
     InputError
         The file is not one that can be shrunk, or does not refute in float64.
     """
-    recorded = read(path)
+    recorded = read(path, weights)
     compare = comparing(recorded, formula)
     sets = _in_float64(recorded)
     compare(sets)  # an error of the file or of the formula is the reader's to see
@@ -74,7 +78,7 @@ def shrink_file(path: Path, formula: Path | None) -> tuple[Path, Path, Counterex
         **campaign.at_entry(compare(found.sets), found.entry),
         **({"formula": recorded.content["formula"]} if recorded.own else {}),
     }
-    small, program = path.with_suffix(".small.json"), path.with_suffix(".small.py")
+    small, program = (child(path.parent, path.stem + end) for end in (".small.json", ".small.py"))
     files.write_json(small, "counterexample", content)
     title = f"{recorded.key[0]} / {recorded.key[1]}: claimed and measured, at entry {found.entry}"
     files.write_text(program, script(found, *_derivative(recorded), title))

@@ -101,7 +101,7 @@ BAD = {
     "replay of nothing": (["replay", "none.json"], "`none.json` does not exist"),
     "replay of a formula": (["replay", "mine.py"], "`mine.py` is not valid JSON"),
     "shrink of nothing": (["shrink", "none.json"], "`none.json` does not exist"),
-    "verdicts": (["verdicts", "none"], "cannot be read"),
+    "verdicts": (["verdicts", "none"], "verdicts.csv` does not exist"),
     "configuration": (["validate", "none.yaml"], "`none.yaml` does not exist"),
 }  # fmt: skip
 

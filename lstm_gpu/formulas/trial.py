@@ -20,6 +20,7 @@ from lstm_gpu.weights.philox import uniforms
 
 Array = Any
 Key = tuple[str, str]
+Draw = Callable[[Case, int, int, int, Any], WeightSets]
 
 DIRECTIONS = 64  # uniform directions per weight set, from the best of which the ascent starts
 _ENTRIES = 2**17  # of a block's Jacobians, as in `campaign`
@@ -54,8 +55,11 @@ def try_case(
     xp: Any,
     found: Trial,
     progress: Callable[[int, int], None] | None = None,
+    draw: Draw | None = None,
 ) -> None:
     """Try formulas on the weight sets ``range(start, stop)`` of a case; adds to `found`.
+
+    draw : (case, seed, start, stop, xp) -> weight sets; `drawn` where it is left out
 
     A formula that cannot be evaluated is reported and left out from then on; the others go on.
     """
@@ -63,7 +67,7 @@ def try_case(
     size = max(1, _ENTRIES // max(case.hidden_size, case.input_size) ** 2)  # by x: m points of m
     for first in range(start, stop, size):
         last = min(first + size, stop)
-        sets = drawn(case, seed, first, last, xp)
+        sets = (draw or drawn)(case, seed, first, last, xp)
         with np.errstate(all="ignore"):  # what is not finite is counted
             found.lint.begin(sets, cell.step(sets))
             for quantity in dict.fromkeys(formula.quantity for formula in formulas):
@@ -203,7 +207,13 @@ def _try_directions(
 
 
 def examine(
-    formula: Formula, case: Case, seed: int, index: int, reference: str, xp: Any
+    formula: Formula,
+    case: Case,
+    seed: int,
+    index: int,
+    reference: str,
+    xp: Any,
+    draw: Draw | None = None,
 ) -> Comparison:
     """Evaluate one comparison of a formula again.
 
@@ -212,7 +222,7 @@ def examine(
     InputError
         The formula cannot be evaluated, or there is no such reference.
     """
-    sets = drawn(case, seed, index, index + 1, xp)
+    sets = (draw or drawn)(case, seed, index, index + 1, xp)
     if formula.quantity != ARGMAX:
         return compare_sets(formula, sets, reference)
     with np.errstate(all="ignore"):

@@ -8,6 +8,7 @@ from typing import Any
 from lstm_gpu import campaign, files
 from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.formulas.readings import likely_cause
+from lstm_gpu.intake import child
 from lstm_gpu.report.verdicts import REFUTED, Finding
 from lstm_gpu.weights import DISTRIBUTIONS, Case
 
@@ -33,14 +34,15 @@ def _effort(finding: Finding) -> tuple[bool, int, bool, bool, int, float]:
     case, ratio = finding.case, finding.worst["ratio"]
     if case is None:
         return False, 0, False, False, 0, -ratio
-    plainness = DISTRIBUTIONS.index(case.distribution)
+    known = case.distribution in DISTRIBUTIONS  # or of a file of weights
+    plainness = DISTRIBUTIONS.index(case.distribution) if known else 0
     unusual = case.regime != "generic", case.dtype != "float64"
     return ratio <= 1, case.hidden_size, *unusual, plainness, -ratio
 
 
 def path_of(claim: str, reading: str) -> str:
     """Path of a reading's counterexample, relative to the results."""
-    return f"{FOLDER}/{claim}__{reading}.json"
+    return str(child(Path(FOLDER), f"{claim}__{reading}.json"))
 
 
 def content(

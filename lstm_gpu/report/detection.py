@@ -12,24 +12,11 @@ import pandas as pd
 from scipy.special import betainc, betaincinv
 
 from lstm_gpu.claims.injection import FACTORS, Injections
+from lstm_gpu.report.columns import TABLES
 from lstm_gpu.report.shards import Evidence
 from lstm_gpu.report.verdicts import readings
 
-COLUMNS = (
-    "claim",
-    "reading",
-    "reference",
-    "size",
-    "hidden_size",
-    "dtype",
-    "factor",
-    "trials",
-    "detected",
-    "rate",
-    "low",
-    "high",
-    "as_expected",
-)
+COLUMNS = TABLES["detection.csv"]
 CONFIDENCE = 0.95
 KEY = ["claim", "reading", "reference", "size"]
 

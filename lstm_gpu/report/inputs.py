@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from lstm_gpu.lint import FINDINGS
+from lstm_gpu.report.columns import TABLES
 from lstm_gpu.report.shards import Evidence
-from lstm_gpu.report.verdicts import CASE_COLUMNS
 
-COLUMNS = (*CASE_COLUMNS, "weight_sets", "saturated_share", "finding", "with_finding", "hides")
+COLUMNS = TABLES["lint.csv"]
 NONE = ""  # of a case without findings
 
 

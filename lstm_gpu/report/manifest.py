@@ -6,9 +6,24 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from lstm_gpu import backend, files
+from lstm_gpu import backend, configuration, files
+from lstm_gpu.accuracy import FIELDS as ACCURACY
+from lstm_gpu.errors import InputError
+from lstm_gpu.fields import COUNT, TEXT, Each, check
+from lstm_gpu.report.contents import SEED
 from lstm_gpu.report.shards import Evidence
 
+_VERSION = Each(TEXT, TEXT)
+FIELDS = {
+    "versions": _VERSION,
+    "devices": [{"backend": TEXT, "device": TEXT}],
+    "backend_asked_for": TEXT,
+    "seeds": [SEED],
+    "configuration_digest": TEXT,
+    "weights_digests": Each(TEXT, TEXT),
+    "accuracies": Each(TEXT, ACCURACY),
+    "shards": Each(TEXT, COUNT),
+}
 PACKAGES = ("numpy", "scipy", "pandas", "snakemake", "matplotlib", "python-flint")
 
 
@@ -29,6 +44,25 @@ def content(evidence: Evidence) -> dict[str, Any]:
         },
         "shards": dict(sorted(evidence.counts.items())),
     }
+
+
+def read(results: Path) -> dict[str, Any]:
+    """The manifest of a run, checked; its configuration is one that may run.
+
+    Raises
+    ------
+    InputError
+        It is missing, damaged, or has something else in a field.
+    """
+    path = results / "manifest.json"
+    content = files.read_json(path, "manifest")
+    rest = {key: value for key, value in content.items() if key != "configuration"}
+    check(rest, FIELDS, str(path))
+    settings = content.get("configuration")
+    if not isinstance(settings, dict):
+        raise InputError(f"`configuration` in `{path}` must be a mapping. Run the workflow again.")
+    configuration.validate(settings, str(path), formulas=False)
+    return content
 
 
 def versions() -> dict[str, str]:

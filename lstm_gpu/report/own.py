@@ -11,19 +11,12 @@ from lstm_gpu.formulas.loading import ARGMAX
 from lstm_gpu.formulas.quantities import QUANTITIES
 from lstm_gpu.formulas.shard import FormulaEvidence, load_all
 from lstm_gpu.report import verdicts
+from lstm_gpu.report.columns import TABLES
 from lstm_gpu.report.shards import Evidence
 from lstm_gpu.report.verdicts import INCONCLUSIVE, MISSED, REFUTED, Finding
 from lstm_gpu.weights.case import Case
 
-COLUMNS = (
-    "formula",
-    "claims_to_equal",
-    "verdict",
-    "reason",
-    "likely_cause",
-    "mutants_missed",
-    "sha256",
-)
+COLUMNS = TABLES["formulas.csv"]
 TITLE = "Your own formulas"
 
 

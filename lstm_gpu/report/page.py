@@ -3,13 +3,15 @@
 import base64
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import pandas as pd
 
-from lstm_gpu import files
+from lstm_gpu import files, intake, replay
 from lstm_gpu.errors import InputError
-from lstm_gpu.report import enclosures, findings, inputs, style
+from lstm_gpu.report import enclosures, findings, inputs, manifest, style
+from lstm_gpu.report.counterexamples import VALUES, path_of
 from lstm_gpu.report.mathml import typeset
 from lstm_gpu.report.verdicts import REFUTED, readings
 
@@ -113,7 +115,7 @@ def context(results: Path) -> dict[str, Any]:
     verdicts = style.table(results, "verdicts.csv")
     cases = style.table(results, "cases.csv")
     mutants = style.table(results, "mutants.csv")
-    manifest = files.read_json(results / "manifest.json", "manifest")
+    made_with = manifest.read(results)
     alignment = style.table(results, "alignment.csv")
     injected = findings.injections(style.table(results, "detection.csv"))
     proved = enclosures.sentences(style.table(results, "enclosures.csv"))
@@ -139,7 +141,7 @@ def context(results: Path) -> dict[str, Any]:
         "sphere": findings.sphere(alignment),
         "sigmoid": findings.sigmoid(style.table(results, "sigmoid.csv")),
         "tried": findings.tried(style.table(results, "sigmoid.csv")),
-        "manifest": manifest,
+        "manifest": made_with,
         "tables": TABLES,
         "symbols": SYMBOLS,
         "titles": {name: title for name, (title, *_) in FIGURES.items()},
@@ -189,7 +191,12 @@ def _own(results: Path, verdicts: pd.DataFrame, cases: pd.DataFrame) -> list[dic
     listed = []
     for formula in style.table(results, "formulas.csv").to_dict("records"):
         key = (formula["claims_to_equal"], formula["formula"])
-        row = rows[key]
+        row = rows.get(key)
+        if row is None:
+            raise InputError(
+                f"`{results / 'verdicts.csv'}` must have the formula {formula['formula']}, which "
+                "formulas.csv has. Run the workflow again."
+            )
         said = {name: formula[name] for name in ("likely_cause", "reason")}
         listed.append(
             {
@@ -228,17 +235,20 @@ def _example(results: Path, row: dict[str, Any]) -> dict[str, Any] | None:
     """The counterexample of a refuted reading."""
     if row["verdict"] != REFUTED or not isinstance(row["counterexample"], str):
         return None
-    path = row["counterexample"]
-    return {"path": path, **files.read_json(results / path, "counterexample")}
+    path = path_of(row["claim"], row["reading"])  # and no other, whatever the table says
+    if row["counterexample"] != path:
+        raise InputError(
+            f"`counterexample` in `{results / 'verdicts.csv'}` must be {path}, got "
+            f"{row['counterexample']:.60}. Run the workflow again."
+        )
+    recorded = replay.read(results / path)
+    if missing := [name for name in VALUES if name not in recorded.content]:
+        raise InputError(f"`{missing[0]}` in `{results / path}` is missing. Make it again.")
+    return {"path": quote(path), **recorded.content}
 
 
 def _picture(results: Path, name: str) -> str:
     """A figure as a data URI: an <img> keeps its ids and styles away from the page's."""
     path = results / "figures" / f"{name}.svg"
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise InputError(f"`{path}` does not exist. Draw the figures first.") from error
-    except OSError as error:
-        raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
+    data = intake.contents(path, files.LARGEST, "Draw the figures first.")
     return "data:image/svg+xml;base64," + base64.b64encode(data).decode("ascii")

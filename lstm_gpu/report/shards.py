@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lstm_gpu import configuration, files
+from lstm_gpu import configuration, files, intake
 from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims import injection
 from lstm_gpu.claims.registry import CLAIMS
@@ -20,6 +20,7 @@ from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.shard import FormulaEvidence, merge_rows, tally_of
 from lstm_gpu.lint import Lint
+from lstm_gpu.report.contents import check_shard
 from lstm_gpu.sphere.summary import merge_summaries
 from lstm_gpu.tally import Tally
 from lstm_gpu.weights.case import Case
@@ -91,6 +92,7 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
     for path in sorted(set(map(Path, paths))):
         kind = kind_of(path)
         content = files.read_json(path, kind)
+        check_shard(content, kind, str(path))
         try:
             if kind == "sigmoid":
                 _add_survey(evidence, content, path)
@@ -116,9 +118,11 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                     injected = injection.Injections.from_list(content["injections"])
                     evidence.injections.setdefault(case, injection.Injections()).merge(injected)
                 _add_accuracy(evidence, case.dtype, content["accuracy"], path)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except InputError:
+            raise
+        except ValueError as error:  # of what merges: counts that do not fit together
             raise InputError(
-                f"`{path}` is not a complete shard ({type(error).__name__}: {error}). "
+                f"`{path}` is not a complete shard ({error}). "
                 "Delete it and make it again with this version of lstm_gpu."
             ) from error
         evidence.counts[kind] = evidence.counts.get(kind, 0) + 1
@@ -137,7 +141,13 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
         )
         evidence.digests[case] = files.digest(sorted(drawn[case]))
         in_order = sorted(searched[case], key=lambda part: part[0])
-        evidence.searches[case] = merge_summaries([summary for _, summary in in_order])
+        try:
+            evidence.searches[case] = merge_summaries([summary for _, summary in in_order])
+        except ValueError as error:
+            raise InputError(
+                f"the align shards of {case.name} do not fit together ({error}). Delete them and "
+                "run the workflow again."
+            ) from error
     own.sort(key=lambda part: (evidence.cases.index(part[0]), part[1]))
     evidence.own = merge_rows(content for _, _, content in own)
     evidence.devices = sorted(devices)
@@ -149,13 +159,7 @@ _REMEDY = "Run the workflow again: it makes what is missing."
 
 def kind_of(path: Path) -> str:
     """What a shard file says that it is: "check", "align", "sigmoid" or "formulas"."""
-    try:
-        with path.open("rb") as file:
-            found = _KIND.search(file.read(_PEEK))
-    except FileNotFoundError as error:
-        raise InputError(f"the shard `{path}` is missing. {_REMEDY}") from error
-    except OSError as error:
-        raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
+    found = _KIND.search(intake.head(path, _PEEK, _REMEDY))
     if found is None:
         files.read_json(path, "check")  # says what is wrong with it
         raise InputError(f"`{path}` must be a shard: a check, align, sigmoid or formulas file.")
@@ -254,7 +258,8 @@ def _of_worst_entries(rows: list[dict[str, Any]], tally: Tally) -> list[dict[str
     """
 
     def is_worst(row: dict[str, Any]) -> bool:
-        worst = tally.records[row["claim"], row["reading"], "", row["reference"]].worst
+        record = tally.records.get((row["claim"], row["reading"], "", row["reference"]))
+        worst = record.worst if record else None
         return worst is not None and all(worst[name] == row[name] for name in ("index", "entry"))
 
     kept = [row for row in rows if row["bounds_hold"] == "no" or is_worst(row)]

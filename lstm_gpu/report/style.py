@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from lstm_gpu import files
-from lstm_gpu.errors import InputError
+from lstm_gpu.report import columns
 
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PINK, YELLOW = "#56B4E9", "#CC79A7", "#F0E442"
@@ -121,25 +121,8 @@ def save(fig: Figure, stem: Path) -> None:
 
 
 def table(results: Path, name: str) -> pd.DataFrame:
-    """Read a table of the run; no text but the empty one is taken for a missing value.
-
-    Raises
-    ------
-    InputError
-        It is missing or not a table.
-    """
-    path = results / name
-    try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
-    except FileNotFoundError as error:
-        raise InputError(f"`{path}` does not exist. Run the workflow, or `aggregate`.") from error
-    except OSError as error:
-        raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"`{path}` is not a table ({' '.join(str(error).split())}). "
-            "Delete it and make it again."
-        ) from error
+    """Read a table of the run; see `columns.table`."""
+    return columns.table(results / name, name)
 
 
 def number(value: Any, digits: int = 2) -> str:

@@ -15,27 +15,17 @@ from lstm_gpu import campaign, files, mutants
 from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
 from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
-from lstm_gpu.claims.sigmoid_events import EVENTS
 from lstm_gpu.report import counterexamples, detection, inputs, manifest, own, verdicts
+from lstm_gpu.report.columns import TABLES
 from lstm_gpu.report.publish import staged
 from lstm_gpu.report.shards import FORMATS, Evidence, collect
-from lstm_gpu.report.verdicts import CASE_COLUMNS, VERDICT_COLUMNS, Finding
+from lstm_gpu.report.verdicts import VERDICT_COLUMNS, Finding
 from lstm_gpu.sphere.summary import alignment_row
 from lstm_gpu.tally import Record
 from lstm_gpu.weights.case import Case
 
-CASES_COLUMNS = (*CASE_COLUMNS, *VERDICT_COLUMNS, "reference", "undecided_sets", "reason")
-MUTANT_COLUMNS = (
-    "claim",
-    "mutant",
-    "hidden_size",
-    "dtype",
-    "distribution",
-    "caught",
-    "largest_error_over_bound",
-    "family",
-    "seen",
-)
+CASES_COLUMNS = TABLES["cases.csv"]
+MUTANT_COLUMNS = TABLES["mutants.csv"]
 SCORE_COLUMNS = (
     "claim",
     "hidden_size",
@@ -46,50 +36,11 @@ SCORE_COLUMNS = (
     "score",
     "missed_mutants",
 )
-LADDER_COLUMNS = (
-    *CASE_COLUMNS,
-    "formula",
-    "reference",
-    "step",
-    "gap",
-    "bound",
-    "gap_over_bound",
-    "label",
-    "order",
-    "verdict",
-)
-ENCLOSURE_COLUMNS = (
-    "claim",
-    "reading",
-    *CASE_COLUMNS,
-    "reference",
-    "index",
-    "row",
-    "column",
-    "proof",
-    "precision",
-    "derivative",
-    "formula",
-    "distance_log2_lower",
-    "distance_log2_upper",
-    "relative_log2_upper",
-    "reference_error_over_bound",
-    "formula_error_over_bound",
-    "bounds_hold",
-)
-COSINE_COLUMNS = (*CASE_COLUMNS, "best_cosine", "best_law")
-SIGMOID_COLUMNS = (
-    "format",
-    "form",
-    "region",
-    "z_low",
-    "z_high",
-    "points",
-    "largest_ulp_error",
-    "at",
-    *(name for event in EVENTS for name in (event, f"{event}_from")),
-)
-CURVE_COLUMNS = ("format", "form", "z", "largest_ulp_error", "not_finite")
+LADDER_COLUMNS = TABLES["ladder.csv"]
+ENCLOSURE_COLUMNS = TABLES["enclosures.csv"]
+COSINE_COLUMNS = TABLES["best_cosine.csv"]
+SIGMOID_COLUMNS = TABLES["sigmoid.csv"]
+CURVE_COLUMNS = TABLES["sigmoid_curve.csv"]
 SHOWN = (
     "hidden_jacobian",
     "as_written",
@@ -142,7 +93,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         _write(folder / "mutants.csv", MUTANT_COLUMNS, tried)
         _write(folder / "mutation_score.csv", SCORE_COLUMNS, score_rows(tried))
         rows = alignment_rows(evidence)
-        _write(folder / "alignment.csv", tuple(rows[0]), rows)
+        _write(folder / "alignment.csv", TABLES["alignment.csv"], rows)
         rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
         _write(folder / "sigmoid.csv", SIGMOID_COLUMNS, rows)
         _write(folder / "formulas.csv", own.COLUMNS, own.rows(evidence, by_reading))

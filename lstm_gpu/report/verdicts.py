@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
+from lstm_gpu.report import columns
 from lstm_gpu.tally import Record, Tally
 from lstm_gpu.weights.case import Case
 
@@ -25,23 +26,8 @@ UNSOUND = (
 )
 CAUGHT, MISSED, EQUIVALENT = "yes", "no", "equivalent here"
 
-VERDICT_COLUMNS = (
-    "claim",
-    "reading",
-    "statement",
-    "verdict",
-    "cases",
-    "weight_sets",
-    "comparisons",
-    "worst_error",
-    "error_bound",
-    "error_over_bound",
-    "smallest_detectable",
-    "mutants_caught",
-    "mutants",
-    "counterexample",
-)
-CASE_COLUMNS = ("hidden_size", "input_size", "dtype", "distribution", "regime", "seed")
+VERDICT_COLUMNS = columns.VERDICTS
+CASE_COLUMNS = columns.CASE
 
 
 def readings() -> Iterator[tuple[Claim, Reading]]:

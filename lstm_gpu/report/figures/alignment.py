@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lstm_gpu import files
-from lstm_gpu.report import style
+from lstm_gpu.report import manifest, style
 from lstm_gpu.report.style import BLUE, INK, QUIET, SKY
 from lstm_gpu.sphere import laws
 
@@ -31,8 +30,7 @@ def draw(results: Path) -> Figure:
     fig = style.figure(title(cases, sets), CAPTION.format(N=f"{samples:,}"), 4.9)
     left, right = fig.subplots(1, 2, width_ratios=(3, 2))
     _law(left, sets, samples)
-    manifest = files.read_json(results / "manifest.json", "manifest")
-    risk = float(manifest["configuration"]["false_alarm_risk"])
+    risk = float(manifest.read(results)["configuration"]["false_alarm_risk"])
     _uniform(right, sets["best_law"].dropna().to_numpy(dtype=float), risk)
     return fig
 

@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from lstm_gpu import files
-from lstm_gpu.report import style
+from lstm_gpu.report import style, worst
 from lstm_gpu.report.style import INK
 from lstm_gpu.weights.case import Case
 
@@ -23,7 +22,7 @@ CAPTION = (
 
 def draw(results: Path) -> Figure:
     """|formula - reference| and the same over its bound, the worst entry marked."""
-    content = files.read_json(results / "worst_entry.json", "worst_entry")
+    content = worst.read(results)
     if not content:
         return style.nothing("No worst entry", "No case was decided.")
     case = Case.from_dict(content["case"])
