@@ -2,6 +2,9 @@
 // compiler may not reorder those by itself.
 #pragma once
 #include "platform.cuh"
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 namespace lstm {
 
@@ -30,12 +33,26 @@ template <class T> LSTM_HD typename Lanes<T>::V load(const T *from) {
   return lanes;
 }
 
+template <class T> LSTM_HD void store(typename Lanes<T>::V lanes, T *to) {
+  memcpy(to, &lanes, sizeof lanes);
+}
+
 // |a|: the bit of the sign cleared
 LSTM_HD Lanes<double>::V magnitude(Lanes<double>::V a) {
   return (Lanes<double>::V)((Lanes<double>::Mask)a & 0x7FFFFFFFFFFFFFFF);
 }
 LSTM_HD Lanes<float>::V magnitude(Lanes<float>::V a) {
   return (Lanes<float>::V)((Lanes<float>::Mask)a & 0x7FFFFFFF);
+}
+
+typedef int EightIntegers __attribute__((vector_size(LINE / 2), aligned(4)));
+
+LSTM_HD Lanes<double>::V as_reals(EightIntegers k) {
+#ifdef __AVX512F__  // GCC would make two of it
+  return (Lanes<double>::V)_mm512_cvtepi32_pd((__m256i)k);
+#else
+  return __builtin_convertvector(k, Lanes<double>::V);
+#endif
 }
 
 template <class T> struct Two {
