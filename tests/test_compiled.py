@@ -208,7 +208,7 @@ SLIPS = {
     "a point off its line": ("near.cuh", "2 * s.i - 1", "T(2.001) * s.i - 1", "refuted"),
     "half a step": ("near.cuh", "2 * (U[CANDIDATE]", "T(1) * (U[CANDIDATE]", "refuted"),
     "a wrong divisor": ("host_check.h", "T(2 * s)", "T(2.001 * s)", "refuted"),
-    "an infinite bound": ("host_check.h", "outside = 0;", "outside = INFINITY;", "undecided"),
+    "an infinite bound": ("host_check.h", "INFINITY : 0;", "INFINITY : INFINITY;", "undecided"),
     "an error that is not finite": (
         "check.cuh", "s.i * (1 - s.u", "T(INFINITY) * (1 - s.u", "undecided",
     ),

@@ -19,6 +19,7 @@ template <class T> struct Check {
   T *i, *f_c_prev, *o, *u, *c, *tanh_c;
   T *bound, *step, *half, *twice;  // B_k; s_j, s_j/2, 2 s_j
   T *gap, *size;                   // of one row
+  T least_step;
   bool near;  // the points are near enough to their centre for near.cuh
 
   static size_t bytes(const Case &of) {
@@ -38,8 +39,9 @@ template <class T> struct Check {
   void rows() {
     const i64 n = set.n;
     const double g = gamma_of(2 * (n + set.m) + 4, Format<T>::UNIT_ROUNDOFF) * SLACK;
+    for (i64 k = 0; k < n; k += LANES<T>)
 #pragma omp simd
-    for (i64 k = 0; k < n; ++k) row_at(k, n, g);
+      for (i64 l = 0; l < LANES<T>; ++l) row_at(k + l, n, g);
   }
 
   LSTM_HD void row_at(i64 k, i64 n, double g) {
@@ -69,12 +71,16 @@ template <class T> struct Check {
     }
     const double r = smaller(1.0, cbrt(3 * most_delta / most_cubic));
     near = reach_of_points(r, most_c) <= Near<T>::LIMIT;
-    double outside = 0;
+    double least = INFINITY;
+#pragma omp simd reduction(min : least)
     for (i64 j = 0; j < n; ++j) {
-      const double s = step_size(r, double(set.largest[j]));
-      if (s <= power_of_two(LEAST_EXPONENT)) outside = INFINITY;
+      const double s = step_size(r, double(T(set.largest[j] * set.unit)));
       step[j] = T(s), half[j] = T(s / 2), twice[j] = T(2 * s);
+      least = smaller(s, least);
     }
+    least_step = T(least);
+    const double outside = least <= power_of_two(LEAST_EXPONENT) ? INFINITY : 0;
+#pragma omp simd
     for (i64 k = 0; k < n; ++k)
       bound[k] = T((outside + delta[k] + r * (linear[k] + r * r * (cubic[k] / 6))) * SLACK);
   }
@@ -139,7 +145,7 @@ template <class T> struct Check {
       worst_row = (Mask)own > (Mask)ratio ? Mask{} + int(k) : worst_row;
       ratio = (Mask)own > (Mask)ratio ? own : ratio;
     }
-    T largest_ratio = 0, finite = 0, widest = 0, least_step = step[0];
+    T largest_ratio = 0, finite = 0, widest = 0;
     i64 at_row = n;
     for (i64 l = 0; l < LANES<T>; ++l) {
       finite += ratio[l] - ratio[l];  // 0, or NaN where something is not finite
@@ -149,7 +155,6 @@ template <class T> struct Check {
     for (i64 k = 0; k < n; ++k) {
       finite += bound[k] - bound[k];
       widest = larger(bound[k], widest);
-      least_step = smaller(step[k], least_step);
     }
     const bool decided = finite == 0;
     if (decided && largest_ratio > worst.ratio) worst = locate(index, largest_ratio, at_row);

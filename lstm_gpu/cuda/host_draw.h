@@ -78,27 +78,28 @@ struct Stream {
   }
 };
 
-// A register of weights from their grid points, as `pytorch_uniform` makes them; unit = 2^-24 scale.
-LSTM_HD Lanes<double>::V weights(const u32 *points, double unit, double) {
-  EightIntegers k;
-  memcpy(&k, points, sizeof k);
-  return as_reals(k - MIDDLE) * unit;
+// A register of weights, as `pytorch_uniform` makes them; unit = 2^-24 scale.
+LSTM_HD Lanes<double>::V weights(Lanes<double>::Integers from_middle, double unit) {
+  return as_reals(from_middle) * unit;
 }
-LSTM_HD Lanes<float>::V weights(const u32 *points, double unit, float) {
+LSTM_HD Lanes<float>::V weights(Lanes<float>::Integers from_middle, double unit) {
   typedef float Half __attribute__((vector_size(LINE / 2)));
-  const Half a = __builtin_convertvector(weights(points, unit, double()), Half);
-  const Half b = __builtin_convertvector(weights(points + 8, unit, double()), Half);
+  Lanes<double>::Integers k[2];
+  memcpy(k, &from_middle, sizeof k);
+  const Half a = __builtin_convertvector(weights(k[0], unit), Half);
+  const Half b = __builtin_convertvector(weights(k[1], unit), Half);
   return __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 }
 
 template <class T> struct WeightSet {
   typedef typename Lanes<T>::V V;
-  typedef typename Lanes<T>::Mask Mask;
+  typedef typename Lanes<T>::Integers Integers;
 
   i64 n, m, words;
+  double unit;
   T *U, *x, *h_prev, *c_prev, *o_prev;  // U (4, n, n)
   T *z, *reach;                         // W x + U h and |W||x| + |U||h|, (4, n)
-  T *largest;                           // of |U_g[k, j]| in column j
+  int *largest;                         // of |U_g[k, j]|/unit in column j
   u32 *W_points, *U_points;             // of some rows
 
   static size_t bytes(const Case &c) {
@@ -112,6 +113,7 @@ template <class T> struct WeightSet {
   WeightSet(const Case &c, Memory &memory) : n(c.hidden_size), m(c.input_size) {
     const i64 over = LANES<T>, longest = n > m ? n : m;
     words = 4 * n * m + 4 * n * n + m + 3 * n;
+    unit = UNIFORM_SPACING * c.scale;
     U = memory.take<T>(4 * n * n + over);
     x = memory.take<T>(m + over);
     h_prev = memory.take<T>(n + over);
@@ -119,7 +121,7 @@ template <class T> struct WeightSet {
     o_prev = memory.take<T>(n + over);
     z = memory.take<T>(4 * n + over);
     reach = memory.take<T>(4 * n + over);
-    largest = memory.take<T>(n + over);
+    largest = memory.take<int>(n + over);
     for (u32 **array : {&W_points, &U_points}) *array = memory.take<u32>(points(longest));
   }
 
@@ -137,36 +139,41 @@ template <class T> struct WeightSet {
     }
   }
 
-  // Rows [k, k + ROWS): z and reach from W and U, U itself, and what its columns' largest become.
-  void draw_rows(i64 k, const u32 *w, const u32 *u, double unit) {
+  static LSTM_HD Integers from_middle(const u32 *points) {
+    Integers k;
+    memcpy(&k, points, sizeof k);
+    return k - MIDDLE;
+  }
+
+  // Rows [first, first + ROWS): z and reach from W and U, U itself, and what its columns' largest become.
+  LSTM_HD void draw_rows(i64 first, const u32 *w, const u32 *u) {
     const i64 n = this->n, m = this->m;
-    T *const x = this->x, *const h_prev = this->h_prev, *const largest = this->largest;
-    T *const U = this->U + k * n;
+    T *const x = this->x, *const h_prev = this->h_prev, *const U = this->U + first * n;
+    int *const largest = this->largest;
     V sum[ROWS] = {}, size[ROWS] = {};
     for (i64 j = 0; j < m; j += LANES<T>) {
       const V own = load(x + j);
       LSTM_UNROLL for (i64 r = 0; r < ROWS; ++r) {
-        const V term = weights(w + r * m + j, unit, T()) * own;
+        const V term = weights(from_middle(w + r * m + j), unit) * own;
         sum[r] += term;
         size[r] += magnitude(term);
       }
     }
     for (i64 j = 0; j < n; j += LANES<T>) {
       const V own = load(h_prev + j);
-      V most = load(largest + j);
+      Integers most;
+      memcpy(&most, largest + j, sizeof most);
       LSTM_UNROLL for (i64 r = 0; r < ROWS; ++r) {
-        const V weight = weights(u + r * n + j, unit, T()), term = weight * own;
+        const Integers k = from_middle(u + r * n + j), distance = k < 0 ? -k : k;
+        most = distance > most ? distance : most;
+        const V weight = weights(k, unit), term = weight * own;
         store(weight, U + r * n + j);
         sum[r] += term;
         size[r] += magnitude(term);
-        most = magnitude(weight) > most ? magnitude(weight) : most;
       }
-      store(most, largest + j);
+      memcpy(largest + j, &most, sizeof most);
     }
-    for (i64 r = 0; r < ROWS; ++r) {
-      const Two<T> row = totals(sum[r], size[r]);
-      z[k + r] = row.first, reach[k + r] = row.second;
-    }
+    totals(sum, size, z + first, reach + first);
   }
 
   // Draw weight set `index` and form z on the way, some rows at a time.
@@ -180,7 +187,7 @@ template <class T> struct WeightSet {
       const u32 *w = stream.draw(k * m, end * m, W_points);
       const u32 *u = stream.draw(4 * n * m + k * n, 4 * n * m + end * n, U_points);
       for (i64 r = k; r < end; r += ROWS)
-        draw_rows(r, w + (r - k) * m, u + (r - k) * n, UNIFORM_SPACING * c.scale);
+        draw_rows(r, w + (r - k) * m, u + (r - k) * n);
     }
   }
 };
