@@ -126,38 +126,37 @@ template <class T> struct Check {
     return {e.claimed, e.measured / twice[j]};
   }
 
-  // Errors are compared as integers: they have no sign, so they have the order of their bits, in
-  // which infinity and then NaN are above all numbers.
+  // The largest of numbers without a sign, as integers: they have the order of their bits, in which
+  // infinity and then NaN are above all numbers.
+  static LSTM_HD T largest(Mask sizes) {
+    auto most = sizes[0];
+    LSTM_UNROLL for (i64 l = 1; l < LANES<T>; ++l) most = larger(sizes[l], most);
+    return from_bits(typename Format<T>::Bits(most));
+  }
+
   Summary entries(i64 index, Worst &worst) const {
     const i64 n = set.n, columns = padded<T>(n);
-    V ratio = {};
-    Mask worst_row = {};
+    Mask ratio = {}, worst_row = {}, widest_bound = {};
     bool decisive = false;
     for (i64 k = 0; k < n; ++k) {
       near ? compare_row<true>(k) : compare_row<false>(k);
       Mask most = {};
-      for (i64 j = 0; j < columns; j += LANES<T>) {
-        const Mask error = (Mask)load(gap + j);
-        most = error > most ? error : most;
-      }
+      for (i64 j = 0; j < columns; j += LANES<T>) most = larger((Mask)load(gap + j), most);
       for (i64 j = 0; j < n && !decisive; ++j) decisive = size[j] > 2 * bound[k];
-      const V own = (V)most / (2 * bound[k]);
-      worst_row = (Mask)own > (Mask)ratio ? Mask{} + int(k) : worst_row;
-      ratio = (Mask)own > (Mask)ratio ? own : ratio;
+      const Mask own = (Mask)((V)most / (2 * bound[k]));
+      worst_row = own > ratio ? Mask{} + int(k) : worst_row;
+      ratio = larger(own, ratio);
     }
-    T largest_ratio = 0, finite = 0, widest = 0;
-    i64 at_row = n;
-    for (i64 l = 0; l < LANES<T>; ++l) {
-      finite += ratio[l] - ratio[l];  // 0, or NaN where something is not finite
-      if (ratio[l] > largest_ratio) largest_ratio = ratio[l], at_row = n;
-      if (ratio[l] == largest_ratio) at_row = smaller(i64(worst_row[l]), at_row);
+    for (i64 k = 0; k < n; k += LANES<T>)
+      widest_bound = larger((Mask)magnitude(load(bound + k)), widest_bound);
+    const T largest_ratio = largest(ratio), widest = largest(widest_bound);
+    const bool decided = (largest_ratio - largest_ratio) + (widest - widest) == 0;
+    if (decided && largest_ratio > worst.ratio) {
+      i64 row = n;
+      for (i64 l = 0; l < LANES<T>; ++l)
+        if (((V)ratio)[l] == largest_ratio) row = smaller(i64(worst_row[l]), row);
+      worst = locate(index, largest_ratio, row);
     }
-    for (i64 k = 0; k < n; ++k) {
-      finite += bound[k] - bound[k];
-      widest = larger(bound[k], widest);
-    }
-    const bool decided = finite == 0;
-    if (decided && largest_ratio > worst.ratio) worst = locate(index, largest_ratio, at_row);
     return {double(largest_ratio), double(widest * (1 / least_step)), decided, decided && decisive};
   }
 
