@@ -2,7 +2,6 @@
 // a floor is made of. Built with the flags of the compiled check, from its own headers.
 #include <chrono>
 
-#include "block.cuh"
 #include "host_check.h"
 
 namespace lstm {
@@ -28,8 +27,8 @@ template <class T> struct Near<Counted<T>> : Near<T> {};
 template <class T> i64 multiplications_of_an_entry() {
   typedef Counted<T> N;
   multiplications = 0;
-  N U[GATES], factor[GATES];
-  N gap = hidden_jacobian(factor, U) * N() - change_near(Centre<N>(), U, N());  // `compare_row`
+  N U[GATES];
+  N gap = hidden_jacobian(Row<N>(), U) * N() - change_near(Centre<N>(), U, N());  // `compare_row`
   (void)gap;
   return multiplications;
 }

@@ -201,7 +201,7 @@ def test_ranges_add_up():
 # A slip in the sources, and whether the check must refute or only cannot decide.
 SLIPS = {
     "the formula off by 1e-6": (
-        "check.cuh", "factor[OUTPUT] * U", "T(1 + 1e-6) * factor[OUTPUT] * U", "refuted",
+        "check.cuh", "return row.factor", "return T(1 + 1e-6) * row.factor", "refuted",
     ),
     "o for tanh(c)": ("check.cuh", "s.tanh_c * ((1 - s.o)", "s.o * ((1 - s.o)", "refuted"),
     "points of another cell": ("near.cuh", "s.f * c_prev", "T(1.001) * s.f * c_prev", "refuted"),

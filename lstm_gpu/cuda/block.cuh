@@ -169,7 +169,7 @@ template <class T> struct Block {
     const Row<T> row = row_of(values[k], centre, c_prev[k]);
     const T change = near ? change_near(centres[k], own, step[j] / 2)
                           : change_of_hidden(row, own, step[j]);
-    return {hidden_jacobian(row.factor, own), change * (1 / (2 * step[j]))};
+    return {hidden_jacobian(row, own), change * (1 / (2 * step[j]))};
   }
 
   // Phase 5: entries, neighbouring ones by neighbouring threads.

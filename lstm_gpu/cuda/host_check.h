@@ -103,7 +103,7 @@ template <class T> struct Check {
     const T *U = set.U + k * n + j;
     T own[GATES] = {U[0], U[n * n], U[2 * n * n], U[3 * n * n]};
     T change = NEAR ? change_near(centre, own, half[j]) : change_of_hidden(row, own, step[j]);
-    return {hidden_jacobian(row.factor, own), change};
+    return {hidden_jacobian(row, own), change};
   }
 
   // |claimed - measured| and |measured|, each times 2 s_j, at the first n columns of row k and at
