@@ -145,7 +145,8 @@ template <class T> struct WeightSet {
     return k - MIDDLE;
   }
 
-  // Rows [first, first + ROWS): z and reach from W and U, U itself, and what its columns' largest become.
+  // Rows [first, first + ROWS): z and reach from W and U, U itself, and what the largest of its
+  // columns become.
   LSTM_HD void draw_rows(i64 first, const u32 *w, const u32 *u) {
     const i64 n = this->n, m = this->m;
     T *const x = this->x, *const h_prev = this->h_prev, *const U = this->U + first * n;
