@@ -41,8 +41,8 @@ def rates(record: dict[str, Any]) -> dict[str, dict[int, float]]:
         n, ours = size["hidden_size"], size["ours"]
         if size["floor"]:  # of one core
             add("floor", n, size["floor"]["whole"] / max(r["processes"] for r in ours.values()))
-        for name, row in ours.items():
-            add(f"ours, {name}", n, table.median(row))
+        for name in sorted(ours, reverse=True):
+            add(f"ours, {name}", n, table.median(ours[name]))
         for name in PEERS:
             row = table.best(size, name)
             add(name, n, table.median(row) if row else None)
