@@ -1,12 +1,12 @@
 # make run      sets up and does the main job (config/config.yaml; another: make run CONFIG=FILE)
 # make test     sets up and runs the tests
-# make bench    measures against the peers
+# make bench    measures against the peers and the machine's floor, and draws docs/speed.png
 # make evidence puts wrong formulas before this check and before its peers'
 # make gpu      the GPU's tests and measurements, on a machine that has one
 # make lint     formatters, linters, types; `make format` mends what can be mended
 # make report   Snakemake's own report of the last run, results/snakemake-report.html
 # make torch    adds the optional torch (CPU), for the tests against torch.nn.LSTMCell
-# make peers    adds torch and JAX (CPU), for `make evidence`
+# make peers    adds torch and JAX (CPU), for `make bench` and `make evidence`
 # make lock     makes requirements.lock again from pyproject.toml
 # make clean    removes results and caches; `make distclean` the environment too
 #
@@ -40,7 +40,7 @@ test: setup
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: setup
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BIN)/python -m benchmarks --figure docs/speed.png $(ARGS)
 
 evidence: setup
 	$(BIN)/python -m benchmarks.evidence $(ARGS)

@@ -1,10 +1,10 @@
-"""``python -m benchmarks``: measure, print one table, record it."""
+"""``python -m benchmarks``: measure, print tables, record and draw."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import machine, peers, record, table
+from benchmarks import figure, machine, record, table
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import write_json
 
@@ -28,23 +28,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help="folder of the record (default: %(default)s)"
     )
+    parser.add_argument("--figure", type=Path, help="draw the record into this PNG file")
     options = parser.parse_args(arguments)
-    if peers.missing():
-        print(peers.missing())
 
     measured = record.measure(
         options.sizes, options.rounds, lambda size: print(table.size_text(size) + "\n", flush=True)
     )
-    print(table.memory_text(measured["memory"]))
-    if not measured["peers_skipped"]:
-        print(table.conclusion(measured["sizes"]))
+    for reason in measured["skipped"]:
+        print(reason)
+    print(table.conclusion(measured))
     path = options.results / f"{machine.name()}.json"
     try:
-        write_json(path, "benchmark", measured)
+        write_json(path, record.KIND, measured)
+        print(f"recorded in {path}")
+        if options.figure:
+            figure.save(measured, options.figure)
+            print(f"drawn in {options.figure}")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"recorded in {path}")
     return 0
 
 

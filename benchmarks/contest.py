@@ -5,6 +5,7 @@ one another says more, and the median of such ratios over rounds more again. So 
 every contestant once, every other round in the opposite order.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from benchmarks import ours, peers
 from benchmarks.workers import Timing, Workers
 from lstm_gpu.weights import Case
 
+Pools = Mapping[str, Workers]
 SEED = 1
 _LEAST_SECONDS = 0.15  # a run is made of as many batches as take about this long
 
@@ -36,53 +38,55 @@ class Contestant:
     def sets(self) -> int:
         return self.processes * self.batch * self.calls
 
-    def run(self, pool: Workers, case: Case) -> Timing:
+    @property
+    def pool(self) -> str:
+        """Its processes. JAX takes as many threads as there are cores when it starts, so each of
+        its arrangements has its own.
+        """
+        if self.engine in ours.CHECKS:
+            return "ours"
+        package = peers.PEERS[self.engine].package
+        return f"jax, {self.processes}" if package == "jax" else "peers"
+
+    def run(self, pools: Pools, case: Case) -> Timing:
         """One run, each process on a range of weight sets of its own."""
         size = self.batch * self.calls
         ranges = [(k * size, (k + 1) * size) for k in range(self.processes)]
-        if self.engine in ours.ENGINES:
-            function = ours.ENGINES[self.engine]
-            return pool.run(function, [(case, SEED, *r, self.batch) for r in ranges])
+        if self.engine in ours.CHECKS:
+            own = [(self.engine, case, SEED, *r, self.batch) for r in ranges]
+            return pools[self.pool].run(ours.run, own)
         own = [(self.engine, case, SEED, *r, self.batch, self.threads) for r in ranges]
-        return pool.run(peers.run, own)
+        return pools[self.pool].run(peers.run, own)
 
-    def long_enough(self, pool: Workers, case: Case) -> "Contestant":
+    def long_enough(self, pools: Pools, case: Case) -> "Contestant":
         """The same with as many calls as a run of sufficient length needs; also the warm-up."""
-        self.run(pool, case)
-        seconds = self.run(pool, case).wall
+        self.run(pools, case)
+        seconds = self.run(pools, case).wall
         calls = max(1, min(round(_LEAST_SECONDS / seconds), 64))
         longer = Contestant(**{**asdict(self), "calls": calls})
-        longer.run(pool, case)
+        longer.run(pools, case)
         return longer
 
 
-ARRANGEMENTS = ((1, 1), (1, 2), (2, 1))  # processes, threads of each: of the peers
-WORKFLOW = (2, 1)  # ours: as the workflow runs on two cores
+WORKFLOW = (2, 1)  # processes, threads of each: ours, as the workflow runs on two cores
 
 
 def best_batch(
-    engine: str, arrangement: tuple[int, int], batches: tuple[int, ...], pool: Workers, case: Case
+    engine: str, arrangement: tuple[int, int], batches: tuple[int, ...], pools: Pools, case: Case
 ) -> Contestant:
     """The peer at the batch size that suits it best: least time per weight set, of three runs."""
 
     def time(contestant: Contestant) -> float:
-        contestant.run(pool, case)
-        return min(contestant.run(pool, case).wall for _ in range(3)) / contestant.sets
+        contestant.run(pools, case)
+        return min(contestant.run(pools, case).wall for _ in range(3)) / contestant.sets
 
     return min((Contestant(engine, *arrangement, batch) for batch in batches), key=time)
 
 
-def pool_of(contestant: Contestant, pools: dict[str, Workers]) -> Workers:
-    """The processes of the contestant's side."""
-    return pools["ours" if contestant.engine in ours.ENGINES else "peers"]
-
-
 def rounds(
-    contestants: list[Contestant], case: Case, count: int, pools: dict[str, Workers]
+    contestants: list[Contestant], case: Case, count: int, pools: Pools
 ) -> list[dict[str, Any]]:
     """Time all contestants `count` times, interleaved.
-
-    pools : "ours" and "peers", the processes of each side
 
     Returns
     -------
@@ -93,8 +97,7 @@ def rounds(
     order = list(range(len(contestants)))
     for r in range(count):
         for k in order if r % 2 == 0 else order[::-1]:
-            contestant = contestants[k]
-            timings[k].append(contestant.run(pool_of(contestant, pools), case))
+            timings[k].append(contestants[k].run(pools, case))
     return [
         {
             **asdict(contestant),

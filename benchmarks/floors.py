@@ -1,90 +1,63 @@
-"""The floor of one full check: what it must compute, over the rates that this machine reaches.
+"""The floor of one full check: what it must compute, over the rates that a core of this machine
+reaches in tight loops of compiled code.
 
-Counted are the operations on n × n entries and on drawn numbers; what is done once per row is
-left out, so the floor is below what any array program can do.
+It is the floor of the compiled check's own algorithm, the fewest operations that we know of: one
+product per weight for z and for the bound of its error; at both points of every entry the addition
+theorem of tanh (`cuda/near.cuh`), not exp and tanh; sigma and tanh once per row. Left out is what
+runs beside it or hardly counts: additions (their units are others), the sums of rows, the bounds,
+steps, comparison and tally. Arithmetic and memory may overlap, so the larger of them counts.
 """
 
-import math
-import time
-from collections.abc import Callable
+import ctypes
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-
+from lstm_gpu import compiled
 from lstm_gpu.weights import Case, words_per_set
 
-_SIZE = 2**14  # entries of the arrays that rates are measured on: they stay in the cache
-_REPEATS = 15
+RATES = ("word", "multiply_add", "sigmoid", "tanh", "atanh", "byte")
+_PROGRAM = Path(__file__).with_name("rates.cpp")
+_BYTES = {"float64": 8, "float32": 4}
 
 
-def rates() -> dict[str, float]:
-    """Seconds per element of NumPy's operations on arrays in the cache, the least of several runs.
-
-    `pass` is an addition of two arrays into a third, `uniform` one 32-bit half of a word of the
-    random stream, `multiply_add` one entry of a matrix times a vector.
-    """
-    rng = np.random.default_rng(0)
-    a, b, out = rng.random(_SIZE), 1 + rng.random(_SIZE), np.empty(_SIZE)
-    matrix, vector = rng.random((1, _SIZE // 64, 64)), rng.random((1, 64, 1))
-    philox = np.random.Philox(key=0)
-    return {
-        "exp": _seconds(lambda: np.exp(a, out=out)) / _SIZE,
-        "tanh": _seconds(lambda: np.tanh(a, out=out)) / _SIZE,
-        "divide": _seconds(lambda: np.divide(a, b, out=out)) / _SIZE,
-        "pass": _seconds(lambda: np.add(a, b, out=out)) / _SIZE,
-        "multiply_add": _seconds(lambda: np.matmul(matrix, vector)) / _SIZE,
-        "uniform": _seconds(lambda: philox.random_raw(_SIZE)) / (2 * _SIZE),
-    }
+def missing() -> str:
+    """Why there are no floors; "" where there are: with a C++ compiler."""
+    return compiled.library_or_reason(compiled.SOURCES, _PROGRAM)[1]
 
 
-def _seconds(operation: Callable[[], object]) -> float:
-    best = math.inf
-    for _ in range(_REPEATS):
-        start = time.perf_counter()
-        for _ in range(10):
-            operation()
-        best = min(best, (time.perf_counter() - start) / 10)
-    return best
+def _library() -> Any:
+    library, reason = compiled.library_or_reason(compiled.SOURCES, _PROGRAM)
+    if library is None:
+        raise RuntimeError(f"there are no floors: {reason}")
+    return library
 
 
-def arithmetic(case: Case) -> dict[str, int]:
-    """Operations of one full check that no program can avoid.
-
-    At each of the two points of every entry: three sigmoids (exp, divide) and two tanh; then one
-    division of the error by its bound. z and the bound of its error: two matrix products each.
-    """
+def operations(case: Case) -> dict[str, int]:
+    """How often one full check does what `rates` measures; a byte is written and read once."""
     n, m = case.hidden_size, case.input_size
+    weights, entries = 4 * n * (m + n), n * n
+    per_entry = getattr(_library(), f"multiplications_{case.dtype}")()
     return {
-        "uniform": words_per_set(case),
-        "exp": 6 * n * n,
-        "tanh": 4 * n * n,
-        "divide": 7 * n * n,
-        "multiply_add": 2 * 4 * n * (n + m),
+        "word": words_per_set(case),
+        # a weight: to its scale, and times x or h
+        "multiply_add": 2 * weights + per_entry * entries,
+        "sigmoid": 3 * n,
+        "tanh": 2 * n,
+        "atanh": n,
+        "byte": 4 * entries * _BYTES[case.dtype],  # U: its columns' maxima come before the steps
     }
 
 
-def passes(case: Case) -> dict[str, int]:
-    """Further passes over elements that the array program makes, by part of the check."""
-    n, m = case.hidden_size, case.input_size
-    square = n * n
-    return {
-        # halves of words: shift, convert, scale; a weight: centre, scale
-        "draw": 5 * words_per_set(case),
-        "sizes of the weights and of columns": 4 * n * (n + m) + 4 * square,
-        "points: U s, z + U s, z - U s, four gates": 12 * square,
-        "sigmoids: -z and 1 + q, three gates, two points": 12 * square,
-        "f c, i u, their sum and o tanh(c), two points": 8 * square,
-        "difference over the step": 2 * square,
-        "formula": 13 * square,
-        "bound": square,
-        "tally: error, its size, sum with bound, maxima, decisive entries": 8 * square,
-    }
+def rates(case: Case) -> dict[str, float]:
+    """Seconds of each operation of `operations` on one core, the least of many runs."""
+    seconds = (ctypes.c_double * len(RATES))()
+    function = getattr(_library(), f"rates_{case.dtype}")
+    function(ctypes.c_longlong(operations(case)["byte"]), seconds)
+    return dict(zip(RATES, seconds, strict=True))
 
 
 def floor(case: Case, rate: dict[str, float]) -> dict[str, float]:
-    """Seconds of one core for one weight set: the arithmetic alone, and with the passes."""
-    alone = sum(count * rate[name] for name, count in arithmetic(case).items())
-    return {
-        "arithmetic": alone,
-        "uniforms": arithmetic(case)["uniform"] * rate["uniform"],
-        "with_passes": alone + sum(passes(case).values()) * rate["pass"],
-    }
+    """Seconds of one core for one weight set: each part, and the whole."""
+    parts = {name: count * rate[name] for name, count in operations(case).items()}
+    arithmetic = sum(seconds for name, seconds in parts.items() if name != "byte")
+    return {**parts, "whole": max(arithmetic, parts["byte"])}

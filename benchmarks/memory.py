@@ -9,17 +9,22 @@ from lstm_gpu.campaign import block_size, check_shard
 from lstm_gpu.weights import Case
 
 _FACTOR = 10
+UNIT = 1 if sys.platform == "darwin" else 1024  # bytes in which `getrusage` counts
 
 
-def _peak_after(case: Case, seed: int, sets: int) -> int:
-    """Bytes that this process has held at most, after checking `sets` weight sets."""
-    check_shard(case, seed, 0, sets, "numpy")
+def peak() -> int:
+    """Bytes that this process has held at most."""
     status = Path("/proc/self/status")
     if status.exists():  # getrusage would count what the parent process held before exec
         line = next(s for s in status.read_text().splitlines() if s.startswith("VmHWM"))
         return 1024 * int(line.split()[1])
-    unit = 1 if sys.platform == "darwin" else 1024
-    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return UNIT * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _peak_after(case: Case, seed: int, sets: int) -> int:
+    """The peak after checking `sets` weight sets."""
+    check_shard(case, seed, 0, sets, "numpy")
+    return peak()
 
 
 def peaks(case: Case, seed: int) -> dict[str, int]:

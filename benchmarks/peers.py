@@ -1,141 +1,116 @@
-"""The peers: how PyTorch users check a Jacobian, on the same weight sets.
+"""The peers: how others check a Jacobian, on the same weight sets, each in the best batched form
+that its own documentation shows.
 
-`gradcheck`     torch.autograd.gradcheck, slow mode, default settings, one weight set at a time
-`torch_func`    vmap(jacrev(cell)) beside vmapped central differences, compared by their largest
-                difference, a batch at a time
-
-Both get the weight sets as tensors: their draw is not timed. torch is optional; this module is
-imported where `missing` finds it.
+Each gets the weight sets in its own arrays: their draw is not timed. None of them bounds an error:
+gradcheck has its default tolerance, the others a largest difference that is compared with it.
 """
 
 import functools
 import importlib.util
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from benchmarks import jax_peers, scipy_peer, torch_peers
 from lstm_gpu.weights import Case, draw
 
-STEP = 2.0**-17  # of torch_func's differences, close to the cube root of float64's eps
 TOLERANCE = 1e-5  # gradcheck's default `atol`: what its users take for equal
-
-Tensor = Any
 
 
 class Inputs(NamedTuple):
-    """Weight sets as tensors: h (sets, n), W (sets, 4n, m), U (sets, 4n, n), x, c_prev."""
+    """Weight sets: h (sets, n), W (sets, 4n, m), U (sets, 4n, n), x (sets, m), c_prev (sets, n)."""
 
-    h: Tensor
-    W: Tensor
-    U: Tensor
-    x: Tensor
-    c_prev: Tensor
+    h: Any
+    W: Any
+    U: Any
+    x: Any
+    c_prev: Any
 
     def part(self, start: int, stop: int) -> "Inputs":
-        return Inputs(*(tensor[start:stop] for tensor in self))
+        return Inputs(*(array[start:stop] for array in self))
 
 
-def missing() -> str:
-    """Why the peers cannot run; "" where they can."""
-    if importlib.util.find_spec("torch") is None:
-        return "torch is not installed (`make torch` installs it): the peers are skipped"
+class Peer(NamedTuple):
+    """Who checks.
+
+    check : of a batch of `Inputs`, the largest difference, or 0 or infinity where the peer has the
+        verdict; one weight set at a time if not `batched`
+    convert : NumPy's array to the peer's
+    arrangements : (processes, threads of each) on two cores
+    """
+
+    name: str
+    package: str
+    check: Callable[[Inputs], float]
+    convert: Callable[[np.ndarray], Any]
+    batched: bool = True
+    arrangements: tuple[tuple[int, int], ...] = ((1, 2), (2, 1))
+
+
+def _torch(name: str, check: Callable[[Inputs], float], batched: bool = True) -> Peer:
+    return Peer(name, "torch", check, torch_peers.convert, batched)
+
+
+def _jax(name: str, check: Callable[[Inputs], float]) -> Peer:
+    return Peer(name, "jax", check, jax_peers.convert)
+
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        _torch("torch.autograd.gradcheck, slow", torch_peers.gradcheck, batched=False),
+        _torch("torch.autograd.gradcheck, fast", torch_peers.fast_gradcheck, batched=False),
+        _torch("torch.func, vmap jacrev", torch_peers.jacrev),
+        _torch("torch.func, vmap jacfwd", torch_peers.jacfwd),
+        _jax("JAX, jit vmap jacrev", jax_peers.jacrev),
+        _jax("JAX, jit vmap jacfwd", jax_peers.jacfwd),
+        Peer(  # NumPy: one thread
+            *("scipy.differentiate.jacobian", "scipy", scipy_peer.jacobian, np.asarray),
+            arrangements=((2, 1),),
+        ),
+    )
+}
+
+
+def missing(package: str) -> str:
+    """Why the peers of a package cannot run; "" where they can."""
+    if importlib.util.find_spec(package) is None:
+        return f"{package} is not installed (`make peers` installs it): its checks are left out"
     return ""
 
 
-def threads(count: int) -> None:
-    """Let torch use `count` threads."""
-    import torch
-
-    torch.set_num_threads(count)
+def present() -> list[Peer]:
+    return [peer for peer in PEERS.values() if not missing(peer.package)]
 
 
 def inputs(case: Case, seed: int, start: int, stop: int) -> Inputs:
-    """The weight sets ``range(start, stop)`` of a case, the same bits as ours."""
-    import torch
-
+    """The weight sets ``range(start, stop)`` of a case, the same bits as ours, in NumPy."""
     sets = draw(case, seed, start, stop)
     n, m = case.hidden_size, case.input_size
-    arrays = (
-        sets.h_prev,
-        sets.W.reshape(len(sets), 4 * n, m),
-        sets.U.reshape(len(sets), 4 * n, n),
-        sets.x,
-        sets.c_prev,
-    )
-    return Inputs(*(torch.from_numpy(array) for array in arrays))
-
-
-def cell(h: Tensor, W: Tensor, U: Tensor, x: Tensor, c_prev: Tensor) -> Tensor:
-    """h_t of one weight set; the gates are stacked, so each matrix is used in one product."""
-    import torch
-
-    i, f, u, o = (W @ x + U @ h).reshape(4, -1)
-    c = f.sigmoid() * c_prev + i.sigmoid() * u.tanh()
-    return o.sigmoid() * torch.tanh(c)
-
-
-def jacobians(sets: Inputs) -> Tensor:
-    """∂h_t/∂h_{t-1} (sets, n, n) by reverse-mode automatic differentiation, batched."""
-    from torch.func import jacrev, vmap
-
-    return vmap(jacrev(cell))(*sets)
-
-
-def differences(sets: Inputs) -> Tensor:
-    """Central differences (sets, n, n) along all unit vectors at once, batched."""
-    import torch
-    from torch.func import vmap
-
-    n = sets.h.shape[-1]
-    steps = STEP * torch.eye(n, dtype=sets.h.dtype)
-
-    def columns(h: Tensor, *others: Tensor) -> Tensor:
-        def column(e: Tensor) -> Tensor:
-            return (cell(h + e, *others) - cell(h - e, *others)) / (2 * STEP)
-
-        return vmap(column, out_dims=1)(steps)
-
-    return vmap(columns)(*sets)
+    stacked = sets.W.reshape(-1, 4 * n, m), sets.U.reshape(-1, 4 * n, n)
+    return Inputs(sets.h_prev, *stacked, sets.x, sets.c_prev)
 
 
 def verdict(gap: float) -> str:
     return "supported" if gap <= TOLERANCE else "refuted"
 
 
-def torch_func(sets: Inputs, batch: int) -> str:
-    """Compare both Jacobians in batches; the verdict on the largest difference of all."""
-    count = len(sets.h)
-    gaps = []
-    for first in range(0, count, batch):
-        part = sets.part(first, min(first + batch, count))
-        gaps.append((jacobians(part) - differences(part)).abs().max())
-    return verdict(float(max(gaps)))
-
-
-def gradcheck(sets: Inputs, batch: int = 1) -> str:
-    """Check each weight set with torch.autograd.gradcheck (`batch` is always 1)."""
-    from torch.autograd import gradcheck as check
-
-    passed = True
-    for h, *others in zip(*sets, strict=True):
-        h = h.clone().requires_grad_()
-        # `others` is used before the loop goes on.
-        passed &= check(lambda v: cell(v, *others), (h,), raise_exception=False)  # noqa: B023
-    return "supported" if passed else "refuted"
-
-
-ENGINES = {"gradcheck": gradcheck, "torch_func": torch_func}
-
-
 @functools.lru_cache(maxsize=2)
-def _held(case: Case, seed: int, start: int, stop: int) -> Inputs:
-    return inputs(case, seed, start, stop)
+def _held(name: str, case: Case, seed: int, start: int, stop: int, batch: int) -> list[Inputs]:
+    whole, convert = inputs(case, seed, start, stop), PEERS[name].convert
+    return [
+        Inputs(*map(convert, whole.part(first, first + batch)))
+        for first in range(0, stop - start, batch)
+    ]
 
 
-def run(
-    engine: str, case: Case, seed: int, start: int, stop: int, batch: int, thread_count: int
-) -> str:
+def run(name: str, case: Case, seed: int, start: int, stop: int, batch: int, threads: int) -> str:
     """Check ``range(start, stop)`` in calls of `batch` weight sets; the verdict on all of them.
 
-    The tensors are kept, so that a second call with the same range draws nothing.
+    The arrays are kept, so that a second call with the same range draws nothing.
     """
-    threads(thread_count)
-    return ENGINES[engine](_held(case, seed, start, stop), batch)
+    peer = PEERS[name]
+    if peer.package == "torch":
+        torch_peers.threads(threads)
+    return verdict(max(map(peer.check, _held(name, case, seed, start, stop, batch))))

@@ -1,95 +1,101 @@
 """One measurement of everything, as a JSON-able record."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-from benchmarks import contest, floors, machine, memory, peers
-from benchmarks.contest import ARRANGEMENTS, SEED, WORKFLOW, Contestant
+from benchmarks import contest, floors, growth, machine, memory, peers
+from benchmarks.contest import SEED, WORKFLOW, Contestant
 from benchmarks.workers import workers
 from lstm_gpu import compiled
-from lstm_gpu.weights import Case
+from lstm_gpu.weights import DTYPES, Case
 
-SIZES = (8, 32, 64, 256)
-# Weight sets of the batch that is the same for both sides, and the batches among which each
-# arrangement of a peer may choose: from what its calls dominate to what leaves the cache.
-FIXED_BATCH = {8: 512, 32: 512, 64: 512, 256: 32}
-BATCHES = {8: (512, 2048, 8192), 32: (16, 64, 256), 64: (8, 32, 128), 256: (1, 4, 16)}
-SHARD_ENTRIES = 2**20  # ours at its best: a call gets a shard of so many entries of Jacobians
+KIND = "benchmark"
+SIZES = (8, 32, 64, 128, 256)
+# The batches among which each arrangement of a peer may choose: from what its calls dominate to
+# what leaves the cache.
+BATCHES = {
+    **{8: (128, 1024, 8192), 32: (16, 64, 256), 64: (4, 16, 64)},
+    **{128: (2, 8, 32), 256: (1, 4, 16)},
+}
+CALL_ENTRIES = 2**20  # a call of ours gets as many entries of Jacobians, as those of `scan` do
 MEMORY_SIZE = 64
+POOLS = {"ours": 2, "peers": 2, "jax, 1": 1, "jax, 2": 2}
 
 
-def case(n: int) -> Case:
+def case(n: int, dtype: str = "float64") -> Case:
     """PyTorch's default weights, generic states, m = n."""
-    return Case(n, n, "float64", "pytorch_uniform", "generic")
-
-
-def _fixed(n: int) -> int:
-    return FIXED_BATCH.get(n, 512 if n <= 64 else 32)
+    return Case(n, n, dtype, "pytorch_uniform", "generic")
 
 
 def _batches(n: int) -> tuple[int, ...]:
     return BATCHES[min(BATCHES, key=lambda size: abs(size - n))]
 
 
-def measure_size(n: int, count: int, with_peers: bool) -> dict[str, Any]:
-    """Everything at one hidden size, in `count` interleaved rounds."""
-    shard = max(1, SHARD_ENTRIES // n**2)
-    entrants = [
-        ("fixed", Contestant("ours", *WORKFLOW, _fixed(n))),
-        ("shard", Contestant("ours", *WORKFLOW, shard)),
-        ("given", Contestant("ours_given", *WORKFLOW, shard)),
-    ]
-    if not compiled.library_or_reason()[1]:
-        entrants.append(("compiled", Contestant("ours_compiled", *WORKFLOW, _fixed(n))))
-    with workers(WORKFLOW[0]) as our_pool, workers(2 if with_peers else 0) as peer_pool:
-        rate = our_pool.run(floors.rates, [()]).results[0]
-        for arrangement in ARRANGEMENTS if with_peers else ():
-            own = contest.best_batch("torch_func", arrangement, _batches(n), peer_pool, case(n))
-            entrants += [
-                ("single", Contestant("gradcheck", *arrangement, 1)),
-                ("fixed", Contestant("torch_func", *arrangement, _fixed(n))),
-                ("best", own),
-            ]
-        pools = {"ours": our_pool, "peers": peer_pool}
-        ready = [c.long_enough(contest.pool_of(c, pools), case(n)) for _, c in entrants]
-        rows = contest.rounds(ready, case(n), count, pools)
-    for row, (kind, _) in zip(rows, entrants, strict=True):
-        row["kind"] = kind
-    ours = {row["kind"]: row for row in rows if row["engine"].startswith("ours")}
-    others = [row for row in rows if not row["engine"].startswith("ours")]
+def _ours(n: int) -> list[Contestant]:
+    engines = ["arrays"] if compiled.library_or_reason()[1] else ["compiled", "arrays"]
+    return [Contestant(engine, *WORKFLOW, max(1, CALL_ENTRIES // n**2)) for engine in engines]
+
+
+def _peers(n: int, pools: contest.Pools) -> list[Contestant]:
+    """Each peer in its arrangements, at the batch that suits it best in that arrangement."""
+    entrants = []
+    for peer in peers.present():
+        for arrangement in peer.arrangements:
+            batches = _batches(n) if peer.batched else (1,)
+            own = contest.best_batch(peer.name, arrangement, batches, pools, case(n))
+            entrants.append(own)
+    return entrants
+
+
+def measure_size(n: int, dtype: str, count: int) -> dict[str, Any]:
+    """Everything at one hidden size, in `count` interleaved rounds; the peers in float64 alone, in
+    which they check: in float32 their tolerances are below their noise.
+    """
+    of = case(n, dtype)
+    with ExitStack() as stack:
+        pools = {name: stack.enter_context(workers(size)) for name, size in POOLS.items()}
+        entrants = _ours(n) + (_peers(n, pools) if dtype == "float64" else [])
+        ready = [entrant.long_enough(pools, of) for entrant in entrants]
+        rate = None
+        if not floors.missing():  # on all cores at once, as ours is measured
+            both = pools["ours"].run(floors.rates, [(of,)] * WORKFLOW[0]).results
+            rate = {name: min(one[name] for one in both) for name in floors.RATES}
+        rows = contest.rounds(ready, of, count, pools)
+    ours = {row["engine"]: row for row in rows[: len(_ours(n))]}
+    others = rows[len(ours) :]
     for row in others:
-        # Against our own call of the same batch, and otherwise against a shard.
-        rival = ours["fixed" if row["kind"] == "fixed" else "shard"]
-        row["ratio"] = contest.summary(row["seconds"], rival["seconds"])
-        row["processor_ratio"] = contest.summary(
-            row["processor_seconds"], rival["processor_seconds"]
-        )
-        for kind in ("given", "compiled"):
-            if kind in ours:
-                row[f"ratio_{kind}"] = contest.summary(row["seconds"], ours[kind]["seconds"])
+        row["over"] = {
+            name: contest.summary(row["seconds"], own["seconds"]) for name, own in ours.items()
+        }
     return {
         "hidden_size": n,
+        "dtype": dtype,
         "ours": ours,
         "peers": others,
         "rates": rate,
-        "floor": floors.floor(case(n), rate),
+        "floor": rate and floors.floor(of, rate),
     }
 
 
 def measure(sizes: list[int], count: int, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
     """Measure all sizes, then the memory; `show` is given each size as soon as it is done."""
-    reason = peers.missing()
+    packages = sorted({peer.package for peer in peers.PEERS.values()})
     results = []
     for n in sizes:
-        results.append(measure_size(n, count, with_peers=not reason))
-        show(results[-1])
+        for dtype in DTYPES:
+            results.append(measure_size(n, dtype, count))
+            show(results[-1])
     return {
         "machine": machine.describe(),
         "rounds": count,
-        "peers_skipped": reason,
+        "skipped": [
+            reason for reason in (*map(peers.missing, packages), floors.missing()) if reason
+        ],
         "sizes": results,
         "memory": {
             "hidden_size": MEMORY_SIZE,
             "peaks": memory.peaks(case(MEMORY_SIZE), SEED),
         },
+        "growth": growth.measure(),
     }

@@ -1,125 +1,184 @@
-"""The measurements as text for a terminal."""
+"""The measurements as text: for a terminal, and for the READMEs."""
 
 from typing import Any
 
 from benchmarks.contest import summary
+from benchmarks.peers import PEERS
 
-_NAMES = {
-    "ours": "ours",
-    "ours_given": "ours, weights given",
-    "ours_compiled": "ours, compiled",
-    "gradcheck": "torch.autograd.gradcheck",
-    "torch_func": "torch.func",
-}
-_BATCHES = {
-    **{"fixed": "same", "compiled": "same", "single": "one", "best": "best"},
-    **dict.fromkeys(("shard", "given"), "shard"),
-}
+Row = dict[str, Any]
 
 
-def _arrangement(row: dict[str, Any]) -> str:
+def duration(seconds: float) -> str:
+    """Two digits, in µs or ms."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{float(f'{seconds / size:.2g}'):g} {unit}"
+    return f"{float(f'{seconds * 1e6:.2g}'):g} µs"
+
+
+def times(ratio: float) -> str:
+    """A ratio with two digits."""
+    return f"{float(f'{ratio:.2g}'):,g}"
+
+
+def median(row: Row) -> float:
+    return summary(row["seconds"])["median"]
+
+
+def core_seconds(row: Row) -> float:
+    """What one core needs for one weight set."""
+    return summary(row["processor_seconds"])["median"]
+
+
+def best(size: Row, peer: str) -> Row | None:
+    """The arrangement in which a peer is fastest."""
+    rows = [row for row in size["peers"] if row["engine"] == peer]
+    return min(rows, key=median, default=None)
+
+
+def fastest_batched(size: Row) -> Row | None:
+    """The fastest of the peers that take many weight sets at once."""
+    rows = [row for row in size["peers"] if PEERS[row["engine"]].batched]
+    return min(rows, key=median, default=None)
+
+
+def over_floor(size: Row, engine: str = "compiled") -> float | None:
+    """Processor time of ours over the floor of one core."""
+    if size["floor"] is None or engine not in size["ours"]:
+        return None
+    return core_seconds(size["ours"][engine]) / size["floor"]["whole"]
+
+
+def of_dtype(record: Row, dtype: str) -> list[Row]:
+    return [size for size in record["sizes"] if size["dtype"] == dtype]
+
+
+def _arrangement(row: Row) -> str:
     processes, threads = row["processes"], row["threads"]
-    return (
-        f"{processes} process{'es' if processes > 1 else ''} x "
-        f"{threads} thread{'s' if threads > 1 else ''}"
-    )
+    return f"{processes} x {threads}, batch {row['batch']:,}"
 
 
-def _microseconds(seconds: float) -> str:
-    value = 1e6 * seconds
-    return f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+def _spread(ratio: dict[str, float]) -> str:
+    return f"{ratio['lower_quartile']:.1f} to {ratio['upper_quartile']:.1f}"
 
 
-def _line(row: dict[str, Any], end: str) -> str:
-    time = summary(row["seconds"])
-    return (
-        f"  {_NAMES[row['engine']]:<26}{_BATCHES[row['kind']]:<6}{row['batch']:>6}  "
-        f"{_arrangement(row):<24}{_microseconds(time['median']):>10}"
-        f"{_microseconds(time['least']):>10}{end}"
-    )
-
-
-def _peer_line(row: dict[str, Any]) -> str:
-    ratio = row["ratio"]
-    spread = f"{ratio['lower_quartile']:.1f} to {ratio['upper_quartile']:.1f}"
-    return _line(
-        row, f"{ratio['median']:>9.1f}   {spread:<16}{row['processor_ratio']['median']:>9.1f}"
-    )
-
-
-def _our_line(row: dict[str, Any]) -> str:
-    return _line(row, f"{'':>9}   given {100 * share(row):.0f} % of its cores")
-
-
-def share(row: dict[str, Any]) -> float:
-    """The part of its cores that a contestant of ours was given: below 1 on a busy machine."""
-    wall, processor = summary(row["seconds"]), summary(row["processor_seconds"])
-    return min(1.0, processor["median"] / (wall["median"] * row["processes"]))
-
-
-def _floor_lines(size: dict[str, Any]) -> str:
-    floor, core = size["floor"], summary(size["ours"]["shard"]["processor_seconds"])["median"]
-    return (
-        f"  floor, of one core: {_microseconds(floor['arithmetic'])} us of arithmetic "
-        f"({_microseconds(floor['uniforms'])} of it random numbers), "
-        f"{_microseconds(floor['with_passes'])} us with the passes over arrays\n"
-        f"  ours, of one core: {_microseconds(core)} us, "
-        f"{core / floor['arithmetic']:.2f} and {core / floor['with_passes']:.2f} times as long"
-    )
-
-
-def size_text(size: dict[str, Any]) -> str:
-    """All contestants at one hidden size."""
+def size_text(size: Row) -> str:
+    """All contestants at one hidden size and in one dtype."""
     lines = [
-        f"n = m = {size['hidden_size']}, float64: one full check of one weight set",
-        f"  {'':<26}{'batch':>12}  {'processes x threads':<24}{'median us':>10}{'least us':>10}"
-        f"{'/ ours':>9}   {'quartiles':<16}{'cpu/ours':>9}",
-        *(_our_line(row) for row in size["ours"].values()),
-        *(_peer_line(row) for row in sorted(size["peers"], key=lambda r: (r["engine"], r["kind"]))),
-        _floor_lines(size),
+        f"n = m = {size['hidden_size']}, {size['dtype']}: one full check of one weight set",
+        f"  {'':<34}{'processes x threads':<22}{'median':>10}{'/ compiled':>12}  {'quartiles':<18}"
+        f"{'/ arrays':>9}",
     ]
+    for name, row in size["ours"].items():
+        share = min(1.0, core_seconds(row) / (median(row) * row["processes"]))
+        lines.append(
+            f"  {f'ours, {name}':<34}{_arrangement(row):<22}{duration(median(row)):>10}"
+            f"   given {100 * share:.0f} % of its cores"
+        )
+    for row in sorted(size["peers"], key=lambda row: row["engine"]):
+        over = row["over"]
+        compiled = over.get("compiled")
+        lines.append(
+            f"  {row['engine']:<34}{_arrangement(row):<22}{duration(median(row)):>10}"
+            f"{times(compiled['median']) if compiled else '-':>12}  "
+            f"{_spread(compiled) if compiled else '':<18}{times(over['arrays']['median']):>9}"
+        )
+    floor = size["floor"]
+    if floor:
+        parts = ", ".join(f"{name} {duration(part)}" for name, part in floor.items())
+        lines.append(f"  floor of one core: {parts}")
+        ratios = ", ".join(f"{name} {over_floor(size, name):.2f}" for name in size["ours"])
+        lines.append(f"  ours over the floor: {ratios}")
     return "\n".join(lines)
 
 
-def best(size: dict[str, Any], engine: str, kind: str) -> dict[str, Any] | None:
-    """The row of the arrangement in which a peer is fastest."""
-    rows = [r for r in size["peers"] if (r["engine"], r["kind"]) == (engine, kind)]
-    return min(rows, key=lambda row: summary(row["seconds"])["median"], default=None)
+def _markdown(head: list[str], lines: list[list[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-_COLUMNS = (
-    ("gradcheck", "gradcheck", "single"),
-    ("torch.func, same batch", "torch_func", "fixed"),
-    ("torch.func, best batch", "torch_func", "best"),
-)
-_RIVALS = (
-    ("the array code", "ratio"),
-    ("the array code, weights given", "ratio_given"),
-    ("the compiled check", "ratio_compiled"),
-)
+def speed(record: Row) -> str:
+    """Ours, the floor, and each peer in units of ours, in float64."""
+    sizes = of_dtype(record, "float64")
+    names = [name for name in PEERS if any(best(size, name) for size in sizes)]
+    lines = [
+        ["compiled", *(_ours(size, "compiled") for size in sizes)],
+        ["compiled, over the floor", *(_over_floor(size) for size in sizes)],
+        ["arrays", *(_ours(size, "arrays") for size in sizes)],
+        *([f"{name} / compiled", *(_over(size, name) for size in sizes)] for name in names),
+    ]
+    return _markdown(["", *(f"n = {size['hidden_size']}" for size in sizes)], lines)
 
 
-def conclusion(sizes: list[dict[str, Any]]) -> str:
-    """How many times as long each peer takes, in its fastest arrangement."""
-    lines = ["times as long as ours, each peer in the arrangement that suits it best:"]
-    for rival, ratio in _RIVALS:
-        titles = "".join(f"{title:>26}" for title, *_ in _COLUMNS)
-        lines.append(f"  {rival:<32}{'n':>5}{titles}")
-        for size in sizes:
-            cells = []
-            for _, engine, kind in _COLUMNS:
-                row = best(size, engine, kind)
-                known = row is not None and ratio in row
-                cells.append(f"{row[ratio]['median']:.1f}" if row and known else "-")
-            line = "".join(f"{cell:>26}" for cell in cells)
-            lines.append(f"  {'':<32}{size['hidden_size']:>5}{line}")
-    return "\n".join(lines)
+def _ours(size: Row, engine: str) -> str:
+    return duration(median(size["ours"][engine])) if engine in size["ours"] else "-"
 
 
-def memory_text(memory: dict[str, Any]) -> str:
+def _over_floor(size: Row) -> str:
+    ratio = over_floor(size)
+    return f"{ratio:.2f}" if ratio else "-"
+
+
+def _over(size: Row, peer: str) -> str:
+    row = best(size, peer)
+    return times(row["over"]["compiled"]["median"]) if row and "compiled" in row["over"] else "-"
+
+
+def details(record: Row) -> str:
+    """Of each size and dtype, what the floor is made of, and where the peers are fastest."""
+    lines = []
+    for size in record["sizes"]:
+        floor, rival = size["floor"], fastest_batched(size)
+        parts = [
+            duration(floor[name]) if floor else "-" for name in ("word", "multiply_add", "byte")
+        ]
+        lines.append(
+            [
+                *(str(size["hidden_size"]), size["dtype"], *parts),
+                duration(floor["whole"]) if floor else "-",
+                _core(size, "compiled"),
+                _over_floor(size),
+                _core(size, "arrays"),
+                f"{rival['engine']} ({_arrangement(rival)}): {duration(median(rival))}"
+                if rival
+                else "-",
+            ]
+        )
+    head = ["n", "dtype", "random words", "multiply-adds", "U in memory", "floor, one core"]
+    return _markdown([*head, "compiled", "over the floor", "arrays", "fastest batched peer"], lines)
+
+
+def _core(size: Row, engine: str) -> str:
+    return duration(core_seconds(size["ours"][engine])) if engine in size["ours"] else "-"
+
+
+def growth(record: Row) -> str:
+    """Time and memory of scans of more and more weight sets."""
+    lines = [
+        [
+            f"{run['weight_sets']:,}",
+            f"{run['seconds']:.2f} s",
+            f"{1e6 * run['seconds'] / run['weight_sets']:.2f} µs",
+            f"{run['peak'] / 2**20:.0f} MiB",
+            f"{run['peak_of_a_job'] / 2**20:.0f} MiB",
+        ]
+        for run in record["growth"]["runs"]
+    ]
+    head = ["weight sets", "seconds", "per weight set", "peak memory", "of a job"]
+    return _markdown(head, lines)
+
+
+def memory_text(memory: Row) -> str:
     """Peak memory of a check job at some weight sets and at ten times as many."""
     parts = ", ".join(
         f"{peak / 2**20:.0f} MiB with {int(sets):,} weight sets"
         for sets, peak in sorted(memory["peaks"].items(), key=lambda item: int(item[0]))
     )
     return f"peak memory of a check job, n = {memory['hidden_size']}: {parts}"
+
+
+def conclusion(record: Row) -> str:
+    """What is printed last."""
+    return "\n\n".join(
+        (speed(record), details(record), growth(record), memory_text(record["memory"]))
+    )

@@ -58,8 +58,9 @@ class _Case(ctypes.Structure):
     )
 
 
-def build(sources: Path, folder: Path) -> Path:
-    """Compile `host.cpp` of a folder of sources, unless the same was compiled before.
+def build(sources: Path, folder: Path, program: Path | None = None) -> Path:
+    """Compile a program, `host.cpp` unless it is said, with the headers in `sources`, unless the
+    same was compiled before.
 
     The name of the library says what went into it: sources, flags, and what the compiler knows of
     itself and of this processor.
@@ -79,7 +80,8 @@ def build(sources: Path, folder: Path) -> Path:
         (compiler, *flags, "-dM", "-E", "-x", "c++", os.devnull), capture_output=True, check=True
     )
     sha256 = hashlib.sha256(repr((compiler, flags)).encode() + known.stdout)
-    for path in sorted(sources.iterdir()):
+    program = program or sources / "host.cpp"
+    for path in sorted({*sources.iterdir(), program}):
         if path.is_file():
             sha256.update(path.name.encode() + path.read_bytes())
     library = folder / f"{sha256.hexdigest()[:32]}.so"
@@ -87,18 +89,19 @@ def build(sources: Path, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             fresh = Path(scratch) / library.name
-            command = (compiler, *flags, str(sources / "host.cpp"), "-o", str(fresh), "-lm")
+            include = f"-I{sources}"
+            command = (compiler, *flags, include, str(program), "-o", str(fresh), "-lm")
             subprocess.run(command, capture_output=True, check=True, text=True)
             fresh.replace(library)  # whole or not at all, whoever else builds it
     return library
 
 
 @functools.cache
-def library_or_reason(sources: Path = SOURCES) -> tuple[Any, str]:
+def library_or_reason(sources: Path = SOURCES, program: Path | None = None) -> tuple[Any, str]:
     """Return (library, "") or, where it cannot be built or loaded, (None, why not)."""
     try:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lstm_gpu"
-        return ctypes.CDLL(str(build(sources, cache))), ""
+        return ctypes.CDLL(str(build(sources, cache, program))), ""
     except subprocess.CalledProcessError as error:
         first = (str(error.stderr).splitlines() or [""])[0]
         return None, f"the C++ compiler failed ({first})"

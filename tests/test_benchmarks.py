@@ -3,24 +3,89 @@
 import dataclasses
 import os
 import platform
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.image import imread
 
 from benchmarks import __main__ as command
-from benchmarks import contest, floors, machine, memory, ours, peers, record, table
+from benchmarks import (
+    contest,
+    figure,
+    floors,
+    growth,
+    jax_peers,
+    machine,
+    memory,
+    ours,
+    pages,
+    peers,
+    record,
+    scipy_peer,
+    table,
+    torch_peers,
+)
 from benchmarks.contest import Contestant
 from benchmarks.workers import Timing, workers
-from lstm_gpu import bounds, campaign, cell, derivatives, scan, tally
+from lstm_gpu import bounds, campaign, cell, compiled, derivatives, scan
 from lstm_gpu.claims.block import Block
+from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
 from lstm_gpu.references import central
 from lstm_gpu.tally import Tally
-from lstm_gpu.weights import Case, draw, words_per_set
+from lstm_gpu.weights import DTYPES, Case, draw, words_per_set
+
+# torch.func's forward mode imports what torch itself calls deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
 
 CASE = Case(6, 5, "float64", "pytorch_uniform", "generic")
 SEED, SETS = 3, 7
+
+_, REASON = compiled.library_or_reason()
+needs_compiler = pytest.mark.skipif("no C++ compiler" in REASON, reason=REASON)
+each_peer = pytest.mark.parametrize("peer", peers.PEERS.values(), ids=list(peers.PEERS))
+# Those that differentiate by themselves, and how: (sets, n, n) as NumPy's array.
+DERIVATIVES = {
+    "torch jacrev": ("torch", lambda sets: torch_jacobian(sets, "jacrev")),
+    "torch jacfwd": ("torch", lambda sets: torch_jacobian(sets, "jacfwd")),
+    "jax jacrev": ("jax", lambda sets: jax_jacobian(sets, "jacrev")),
+    "jax jacfwd": ("jax", lambda sets: jax_jacobian(sets, "jacfwd")),
+}
+DIFFERENCES = {
+    "torch": lambda sets: torch_peers.differences(sets).numpy(),
+    "jax": lambda sets: jax_differences(sets),
+}
+
+
+def torch_jacobian(sets, mode):
+    func = pytest.importorskip("torch.func")
+    return torch_peers.jacobians(sets, getattr(func, mode)).numpy()
+
+
+def jax_jacobian(sets, mode):
+    jax = pytest.importorskip("jax")
+    return np.asarray(jax.vmap(getattr(jax, mode)(jax_peers.cell))(*sets))
+
+
+def jax_differences(sets):
+    jax = pytest.importorskip("jax")
+    return np.asarray(jax.vmap(jax_peers.differences)(*sets))
+
+
+def present(package):
+    if peers.missing(package):
+        pytest.skip(peers.missing(package))
+
+
+def arrays_of(peer):
+    present(peer.package)
+    return peers._held(peer.name, CASE, SEED, 0, SETS, SETS)[0]
+
+
+def inputs_of(package):
+    return arrays_of(next(p for p in peers.PEERS.values() if p.package == package))
 
 
 @pytest.fixture
@@ -28,75 +93,114 @@ def block():
     return Block(draw(CASE, SEED, 0, SETS))
 
 
-@pytest.fixture
-def tensors():
-    if peers.missing():
-        pytest.skip(peers.missing())
-    return peers.inputs(CASE, SEED, 0, SETS)
+@pytest.fixture(autouse=True)
+def _x64_is_left_as_it_was():
+    """JAX's x64 mode is the process's own, and other modules' tests are run in it too."""
+    yield
+    peers._held.cache_clear()
+    jax_peers._compiled.cache_clear()
+    if not peers.missing("jax"):
+        import jax
+
+        jax.config.update("jax_enable_x64", False)
 
 
 # --- The contestants do the same work -----------------------------------------------------------
 
 
-@pytest.mark.torch
-def test_peers_get_our_weight_sets(block, tensors):
-    sets = block.sets
+@each_peer
+def test_peers_get_our_weight_sets(block, peer):
+    sets, theirs = block.sets, arrays_of(peer)
     n, m = CASE.hidden_size, CASE.input_size
-    assert np.array_equal(tensors.W.numpy().reshape(SETS, 4, n, m), sets.W)
-    assert np.array_equal(tensors.U.numpy().reshape(SETS, 4, n, n), sets.U)
+    assert np.array_equal(np.asarray(theirs.W).reshape(SETS, 4, n, m), sets.W)
+    assert np.array_equal(np.asarray(theirs.U).reshape(SETS, 4, n, n), sets.U)
     for name, own in (("h", sets.h_prev), ("x", sets.x), ("c_prev", sets.c_prev)):
-        assert np.array_equal(getattr(tensors, name).numpy(), own)
+        assert np.array_equal(np.asarray(getattr(theirs, name)), own)
 
 
-@pytest.mark.torch
-def test_peers_evaluate_the_same_cell(block, tensors):
-    from torch.func import vmap
-
-    gap = np.abs(vmap(peers.cell)(*tensors).numpy() - block.step.h)
+@pytest.mark.parametrize("package", ["torch", "jax"])
+def test_peers_evaluate_the_same_cell(block, package):
+    module = {"torch": torch_peers, "jax": jax_peers}[package]
+    rows = zip(*inputs_of(package), strict=True)
+    gap = np.abs(np.stack([np.asarray(module.cell(*row)) for row in rows]) - block.step.h)
     assert (gap <= 2 * block.errors.values["h"].error).all()  # the error of each of the two
 
 
-@pytest.mark.torch
-def test_automatic_derivative_is_our_formula(block, tensors):
+@pytest.mark.parametrize("name", DERIVATIVES)
+def test_automatic_derivative_is_our_formula(block, name):
+    package, jacobian = DERIVATIVES[name]
     formula = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
-    gap = np.abs(peers.jacobians(tensors).numpy() - formula)
+    gap = np.abs(jacobian(inputs_of(package)) - formula)
     assert (gap <= 2 * bounds.entries(block.formula_errors("h"), block.sets.U)).all()
 
 
-@pytest.mark.torch
-def test_peers_differences_are_central_differences(block, tensors):
+@pytest.mark.parametrize("package", DIFFERENCES)
+def test_peers_differences_are_central_differences(block, package):
     """Within the bounds of a central difference at the peers' own step."""
-    sets = block.sets
+    sets, step = block.sets, torch_peers.STEP
+    assert step == jax_peers.STEP
     c_size, slope = np.abs(sets.c_prev), np.abs(sets.U).max(axis=1)
     unit = bounds.unit_majorants(c_size, 3)["h"].orders
     majorant = bounds.Majorant(
         (unit[0], *(k[..., None] * slope**r for r, k in enumerate(unit[1:], start=1)))
     )
-    dz = bounds.preactivation_error(sets, np.abs(sets.h_prev) + peers.STEP).max(axis=1)
+    dz = bounds.preactivation_error(sets, np.abs(sets.h_prev) + step).max(axis=1)
     noise = bounds.evaluation_errors(c_size, dz, bounds.unit_roundoff("float64"))["h"]
-    whole = central.whole_differences(
-        sets, lambda h: cell.step(sets, h=h).h, majorant, noise, peers.STEP
-    )
-    gap = np.abs(peers.differences(tensors).numpy() - whole.derivative)
+    whole = central.whole_differences(sets, lambda h: cell.step(sets, h=h).h, majorant, noise, step)
+    gap = np.abs(DIFFERENCES[package](inputs_of(package)) - whole.derivative)
     assert (gap <= 2 * whole.bound).all()
 
 
-@pytest.mark.torch
-def test_all_support_the_formula(tensors):
-    assert ours.ENGINES["ours"](CASE, SEED, 0, SETS, SETS) == "supported"
-    assert peers.torch_func(tensors, SETS) == "supported"
-    assert peers.gradcheck(tensors) == "supported"
+def test_scipys_formula_is_ours(block):
+    sets = inputs_of("scipy")
+    formula = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
+    assert (np.abs(scipy_peer.formula(sets) - formula) <= 2 * block.bound("central", "h")).all()
 
 
-@pytest.mark.torch
-def test_peers_refute_a_wrong_derivative(tensors, monkeypatch):
-    """The value is right, the derivative that is passed backwards is off by 0.01."""
-    right = peers.cell
-    monkeypatch.setattr(
-        peers, "cell", lambda h, *others: right(h, *others) + 0.01 * (h - h.detach()).sum()
-    )
-    assert peers.torch_func(tensors, SETS) == "refuted"
-    assert peers.gradcheck(tensors) == "refuted"
+def test_scipys_differences_agree_with_the_formula():
+    """To the tolerance that SciPy keeps by default, the root of eps, of its own error estimate."""
+    sets = inputs_of("scipy")
+    gap = np.abs(scipy_peer.differences(sets) - scipy_peer.formula(sets))
+    assert gap.max() <= np.sqrt(np.finfo("float64").eps)
+
+
+@pytest.mark.parametrize("engine", ours.CHECKS)
+def test_ours_supports_the_formula(engine):
+    if engine == "compiled" and REASON:
+        pytest.skip(REASON)
+    assert ours.run(engine, CASE, SEED, 0, SETS, SETS) == "supported"
+
+
+@each_peer
+def test_peers_support_the_formula(peer):
+    present(peer.package)
+    assert peers.run(peer.name, CASE, SEED, 0, SETS, 3 if peer.batched else 1, 1) == "supported"
+
+
+def wrong(right):
+    """The value is right, the derivative that is passed on is off by 0.01."""
+    return lambda h, *others: right(h, *others) + 0.01 * (h - stopped(h)).sum()
+
+
+def stopped(h):
+    if hasattr(h, "detach"):
+        return h.detach()
+    import jax
+
+    return jax.lax.stop_gradient(h)
+
+
+@each_peer
+def test_peers_refute_a_wrong_derivative(peer, monkeypatch):
+    sets = arrays_of(peer)
+    for module in (torch_peers, jax_peers):
+        monkeypatch.setattr(module, "cell", wrong(module.cell))
+    right = scipy_peer.formula
+    monkeypatch.setattr(scipy_peer, "formula", lambda sets: right(sets) + 0.01)
+    if "fast" in peer.name:  # one random direction: it may miss a single weight set
+        assert not all(peer.check(sets.part(k, k + 1)) == 0 for k in range(SETS))
+    else:
+        assert peers.verdict(peer.check(sets)) == "refuted"
 
 
 def test_we_refute_a_wrong_formula(monkeypatch):
@@ -104,37 +208,23 @@ def test_we_refute_a_wrong_formula(monkeypatch):
     monkeypatch.setattr(
         scan.derivatives, "hidden_jacobian", lambda *arguments: 1.001 * right(*arguments)
     )
-    assert ours.ENGINES["ours"](CASE, SEED, 0, SETS, SETS) == "refuted"
+    assert ours.run("arrays", CASE, SEED, 0, SETS, SETS) == "refuted"
 
 
-@pytest.mark.torch
-def test_batches_change_nothing_for_the_peer(tensors, monkeypatch):
-    seen = []
-    monkeypatch.setattr(peers, "verdict", lambda gap: seen.append(gap) or "supported")
-    for batch in (1, 3, SETS, 100):
-        peers.torch_func(tensors, batch)
-    assert max(seen) - min(seen) <= 4 * bounds.unit_roundoff("float64") / peers.STEP
+def test_batches_cover_the_range():
+    held = peers._held("scipy.differentiate.jacobian", CASE, SEED, 2, 9, 3)
+    assert [len(part.h) for part in held] == [3, 3, 1]
+    whole = peers.inputs(CASE, SEED, 2, 9)
+    assert np.array_equal(np.concatenate([part.U for part in held]), whole.U)
 
 
 def test_we_check_what_the_campaign_checks():
     """The record of the full check is the campaign's record of the same comparison."""
     shard = campaign.check_shard(CASE, SEED, 1, 1 + SETS, "numpy")
-    theirs = [r for r in shard["records"] if (r["claim"], r["mutant"]) == (ours.KEY[0], "")]
+    theirs = [r for r in shard["records"] if (r["claim"], r["mutant"]) == (scan.KEY[0], "")]
     mine = Tally()
     mine.records[scan.KEY] = scan.check_by_arrays(CASE, SEED, 1, 1 + SETS)
     assert mine.to_list() == [r for r in theirs if r["reference"] == "central"]
-
-
-def test_given_weight_sets_are_the_drawn_ones(monkeypatch):
-    monkeypatch.setattr(campaign, "_BLOCK_ENTRIES", 2 * CASE.hidden_size**2)
-    summaries, real = [], tally.summarise
-    monkeypatch.setattr(tally, "summarise", lambda *a: summaries.append(real(*a)) or summaries[-1])
-    ours._held.cache_clear()
-    drawn, given = ours.ENGINES["ours"], ours.run_given
-    assert drawn(CASE, SEED, 2, 9, 3) == given(CASE, SEED, 2, 9, 3) == "supported"
-    half = len(summaries) // 2
-    assert summaries[:half] == summaries[half:]
-    assert sum(record.weight_sets for record in summaries[:half]) == 7
 
 
 # --- The contest ----------------------------------------------------------------------------------
@@ -151,32 +241,47 @@ class FakePool:
         return Timing(self.wall, self.wall * len(arguments), ["supported"] * len(arguments))
 
 
+def pools(wall=0.1):
+    return dict.fromkeys(record.POOLS, FakePool(wall))
+
+
+TORCH_FUNC, GRADCHECK = "torch.func, vmap jacrev", "torch.autograd.gradcheck, slow"
+
+
 def test_processes_get_disjoint_ranges():
-    pool = FakePool()
-    entrant = Contestant("ours", 2, 1, batch=4, calls=3)
-    entrant.run(pool, CASE)
-    ranges = [range(start, stop) for _, _, start, stop, _ in pool.asked[0][1]]
+    fake = pools()
+    entrant = Contestant("arrays", 2, 1, batch=4, calls=3)
+    entrant.run(fake, CASE)
+    ranges = [range(start, stop) for *_, start, stop, _ in fake["ours"].asked[0][1]]
     assert [len(r) for r in ranges] == [12, 12]
     assert not set(ranges[0]) & set(ranges[1])
     assert entrant.sets == 24
 
 
 def test_runs_are_long_enough():
-    pool = FakePool(wall=0.01)
-    longer = Contestant("torch_func", 1, 2, batch=4).long_enough(pool, CASE)
+    longer = Contestant(TORCH_FUNC, 1, 2, batch=4).long_enough(pools(0.01), CASE)
     assert longer.calls == round(contest._LEAST_SECONDS / 0.01)
-    assert Contestant("gradcheck", 1, 1, 1).long_enough(FakePool(9.0), CASE).calls == 1
+    assert Contestant(GRADCHECK, 1, 1, 1).long_enough(pools(9.0), CASE).calls == 1
+
+
+def test_every_contestant_has_processes():
+    entrants = [
+        Contestant(peer.name, *arrangement, 1)
+        for peer in peers.PEERS.values()
+        for arrangement in peer.arrangements
+    ]
+    for entrant in (*entrants, *record._ours(8)):
+        assert record.POOLS[entrant.pool] >= entrant.processes
+    jax = {(e.processes, e.pool) for e in entrants if e.engine.startswith("JAX")}
+    assert jax == {(1, "jax, 1"), (2, "jax, 2")}
 
 
 def test_rounds_are_interleaved_and_times_are_per_weight_set():
-    pool = FakePool()
-    entrants = [Contestant("ours", 2, 1, 5), Contestant("torch_func", 1, 2, 20)]
-    rows = contest.rounds(entrants, CASE, 3, {"ours": pool, "peers": pool})
-    assert [function for function, _ in pool.asked] == [
-        *(ours.ENGINES["ours"], peers.run),
-        *(peers.run, ours.ENGINES["ours"]),
-        *(ours.ENGINES["ours"], peers.run),
-    ]
+    fake = pools()
+    entrants = [Contestant("arrays", 2, 1, 5), Contestant(TORCH_FUNC, 1, 2, 20)]
+    rows = contest.rounds(entrants, CASE, 3, fake)
+    asked = [function for function, _ in fake["ours"].asked]
+    assert asked == [*(ours.run, peers.run), *(peers.run, ours.run), *(ours.run, peers.run)]
     assert rows[0]["seconds"] == [0.1 / 10] * 3
     assert rows[0]["processor_seconds"] == [0.2 / 10] * 3
     assert rows[1]["seconds"] == [0.1 / 20] * 3
@@ -191,9 +296,9 @@ def test_ratios_are_taken_round_by_round():
 def test_the_best_batch_takes_the_least_time_per_weight_set(monkeypatch):
     walls = {1: 1.0, 10: 2.0, 100: 50.0}
     monkeypatch.setattr(
-        Contestant, "run", lambda self, pool, case: Timing(walls[self.batch], 0.0, [])
+        Contestant, "run", lambda self, pools, case: Timing(walls[self.batch], 0.0, [])
     )
-    assert contest.best_batch("torch_func", (1, 2), tuple(walls), None, CASE).batch == 10
+    assert contest.best_batch(TORCH_FUNC, (1, 2), tuple(walls), None, CASE).batch == 10
 
 
 def test_a_worker_that_fails_is_reported():
@@ -206,38 +311,36 @@ def test_a_worker_that_ends_is_reported():
         pool.run(os._exit, [(3,)])
 
 
-# --- Floors, memory, machine --------------------------------------------------------------------
+# --- Floors, memory, growth, machine --------------------------------------------------------------
 
 
-def test_the_floor_counts_what_is_computed(monkeypatch):
-    """exp, tanh and divide on Jacobians' entries, and the words drawn, as the check calls them."""
-    counted = dict.fromkeys(("exp", "tanh", "divide"), 0)
-
-    def counting(name, function):
-        def call(array, *rest, **options):
-            result = function(array, *rest, **options)
-            if np.ndim(result) == 4:  # two points × sets × n × n
-                counted[name] += np.size(result)
-            return result
-
-        return call
-
-    for name in counted:
-        monkeypatch.setattr(np, name, counting(name, getattr(np, name)))
-    scan.check_by_arrays(CASE, SEED, 0, SETS)
-    expected = floors.arithmetic(CASE)
-    entries = SETS * CASE.hidden_size**2
-    assert counted["exp"] == SETS * expected["exp"]
-    assert counted["tanh"] == SETS * expected["tanh"]
-    assert counted["divide"] + entries == SETS * expected["divide"]  # and error over bound
-    assert expected["uniform"] == words_per_set(CASE)
+@needs_compiler
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_floor_counts_what_is_computed(dtype):
+    """Words as they are drawn; multiplications of an entry as near.cuh has them, by hand."""
+    case = dataclasses.replace(CASE, dtype=dtype)
+    n, m = CASE.hidden_size, CASE.input_size
+    found = floors.operations(case)
+    assert found["word"] == words_per_set(case)
+    # U s: 4. tanh of a small number: 3 for each gate and each c. Points: 3, 3, 3 and 4. c: 3 for
+    # its factors and 3 at each point. h: 2 and 2 and 2, its factor 4 and the product with it.
+    # The formula: 4, and times 2 s.
+    by_hand = 4 + 3 * 6 + 13 + 3 + 6 + 6 + 4 + 4 + 1
+    # float32: another term of 1/(1 - y), five times
+    by_hand += 5 if dtype == "float32" else 0
+    assert found["multiply_add"] == 2 * 4 * n * (n + m) + by_hand * n * n
+    assert found["byte"] == 4 * n * n * np.dtype(dtype).itemsize
 
 
-def test_floors_are_ordered():
-    rates = floors.rates()
+@needs_compiler
+def test_a_floor_is_made_of_its_parts():
+    rates = floors.rates(CASE)
+    assert set(rates) == set(floors.RATES) == set(floors.operations(CASE))
     assert all(rate > 0 for rate in rates.values())
-    floor = floors.floor(CASE, rates)
-    assert 0 < floor["uniforms"] < floor["arithmetic"] < floor["with_passes"]
+    floor = floors.floor(CASE, {**dict.fromkeys(rates, 1e-9), "byte": 0.0})
+    assert floor["whole"] == sum(part for name, part in floor.items() if name != "whole")
+    slow_memory = floors.floor(CASE, {**dict.fromkeys(rates, 1e-9), "byte": 1.0})
+    assert slow_memory["whole"] == slow_memory["byte"] == floors.operations(CASE)["byte"]
 
 
 def test_the_machine_is_described_without_its_name():
@@ -257,28 +360,42 @@ def test_memory_is_measured_in_a_process_of_its_own():
     assert 2**20 < peak < 2**30
 
 
+def test_scans_are_measured_in_processes_of_their_own():
+    found = growth.measure((3, 30))
+    assert [run["weight_sets"] for run in found["runs"]] == [3, 30]
+    for run in found["runs"]:
+        assert run["verdict"] == "supported"
+        assert run["seconds"] > 0
+        assert all(2**20 < run[name] < 2**30 for name in ("peak", "peak_of_a_job"))
+
+
 # --- The whole ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Short runs of our side alone."""
-    monkeypatch.setattr(peers, "missing", lambda: "torch is not installed: the peers are skipped")
+    monkeypatch.setattr(peers, "missing", lambda package: f"{package} is not installed")
     monkeypatch.setattr(contest, "_LEAST_SECONDS", 0.0)
-    monkeypatch.setattr(record, "SHARD_ENTRIES", 64)
+    monkeypatch.setattr(record, "CALL_ENTRIES", 64)
     monkeypatch.setattr(record.memory, "peaks", lambda case, seed: {"10": 2**20, "100": 2**20})
+    run = {"weight_sets": 7, "seconds": 0.5, "peak": 2**25, "peak_of_a_job": 2**26}
+    monkeypatch.setattr(record.growth, "measure", lambda: {"runs": [run]})
 
 
-def test_without_torch_our_side_is_measured_and_recorded(small, tmp_path, capsys):
-    assert command.main(["--sizes", "2", "--rounds", "2", "--results", str(tmp_path)]) == 0
+def test_without_peers_our_side_is_measured_recorded_and_drawn(small, tmp_path, capsys):
+    arguments = ["--sizes", "2", "--rounds", "2", "--results", str(tmp_path)]
+    assert command.main([*arguments, "--figure", str(tmp_path / "speed.png")]) == 0
     output = capsys.readouterr().out
-    assert "the peers are skipped" in output
-    assert "ours, weights given" in output
-    (path,) = tmp_path.iterdir()
-    content = read_json(path, "benchmark")
+    assert "jax is not installed" in output
+    assert "ours, arrays" in output
+    (path,) = tmp_path.glob("*.json")
+    content = read_json(path, record.KIND)
+    assert [size["dtype"] for size in content["sizes"]] == list(DTYPES)
     assert content["sizes"][0]["peers"] == []
-    assert len(content["sizes"][0]["ours"]["shard"]["seconds"]) == 2
+    assert len(content["sizes"][0]["ours"]["arrays"]["seconds"]) == 2
     assert str(tmp_path) not in path.read_text()
+    assert imread(tmp_path / "speed.png").shape[1] > 1000
 
 
 def test_an_unwritable_folder_is_one_line(small, tmp_path, capsys):
@@ -295,30 +412,98 @@ def test_bad_arguments_are_refused(arguments, capsys):
     assert stopped.value.code == 2
 
 
-def test_the_table_names_each_peer_in_its_fastest_arrangement():
-    def row(engine, kind, seconds, processes=1, threads=1):
-        entrant = dataclasses.asdict(Contestant(engine, processes, threads, 8))
-        times = {"seconds": [seconds] * 3, "processor_seconds": [seconds * processes] * 3}
-        names = ("ratio", "ratio_given", "processor_ratio")
-        ratios = dict.fromkeys(names, contest.summary([seconds] * 3, [1e-6] * 3))
-        return {**entrant, **times, **ratios, "kind": kind}
+def row(engine, seconds, processes=1, threads=1):
+    entrant = dataclasses.asdict(Contestant(engine, processes, threads, 8))
+    times = {"seconds": [seconds] * 3, "processor_seconds": [seconds * processes] * 3}
+    over = {
+        name: contest.summary([seconds] * 3, [own] * 3)
+        for name, own in (("compiled", 1e-6), ("arrays", 1e-5))
+    }
+    return {**entrant, **times, "over": over}
 
+
+@pytest.fixture
+def made():
+    """A record of one size."""
     size = {
         "hidden_size": 8,
-        "ours": {kind: row("ours", kind, 1e-6, 2) for kind in ("fixed", "shard")},
+        "dtype": "float64",
+        "ours": {"compiled": row("compiled", 1e-6, 2), "arrays": row("arrays", 1e-5, 2)},
         "peers": [
-            row("gradcheck", "single", 9e-4),
-            row("torch_func", "fixed", 9e-6),
-            row("torch_func", "fixed", 7e-6, threads=2),
-            row("torch_func", "best", 5e-6),
+            row(GRADCHECK, 9e-4),
+            row(TORCH_FUNC, 9e-6),
+            row(TORCH_FUNC, 7e-6, threads=2),
+            row("JAX, jit vmap jacrev", 5e-6, processes=2),
         ],
-        "floor": {"arithmetic": 5e-7, "uniforms": 2e-7, "with_passes": 8e-7},
+        "floor": {**dict.fromkeys(floors.RATES, 1e-7), "whole": 8e-7},
     }
-    lines = [
-        line.split() for line in table.conclusion([size]).splitlines() if line.split()[0] == "8"
+    run = {"weight_sets": 10**5, "seconds": 0.5, "peak": 2**25, "peak_of_a_job": 2**26}
+    machine = {"cores": 2, "processor": "a processor"}
+    return {"sizes": [size], "growth": {"runs": [run]}, "machine": machine}
+
+
+def test_the_table_names_each_peer_in_its_fastest_arrangement(made):
+    assert table.speed(made).splitlines() == [
+        "|  | n = 8 |",
+        "| --- | --- |",
+        "| compiled | 1 µs |",
+        "| compiled, over the floor | 2.50 |",
+        "| arrays | 10 µs |",
+        f"| {GRADCHECK} / compiled | 900 |",
+        f"| {TORCH_FUNC} / compiled | 7 |",
+        "| JAX, jit vmap jacrev / compiled | 5 |",
     ]
-    # Against the array code, the same with weights given, and the compiled check: not measured.
-    assert lines == [["8", "900.0", "7.0", "5.0"]] * 2 + [["8", "-", "-", "-"]]
-    text = table.size_text(size)
-    assert "1 process x 2 threads" in text
-    assert "4.00 and 2.50 times as long" in text
+    assert "JAX, jit vmap jacrev (2 x 1, batch 8): 5 µs |" in table.details(made)
+    assert table.growth(made).endswith("| 100,000 | 0.50 s | 5.00 µs | 32 MiB | 64 MiB |")
+    text = table.size_text(made["sizes"][0])
+    assert "given 100 % of its cores" in text
+    assert "compiled 2.50, arrays 25.00" in text
+
+
+def test_without_a_compiler_the_tables_have_no_floor(made):
+    size = made["sizes"][0]
+    size["floor"] = None
+    del size["ours"]["compiled"]
+    for other in size["peers"]:
+        del other["over"]["compiled"]
+    assert table.speed(made).splitlines()[2:4] == [
+        "| compiled | - |",
+        "| compiled, over the floor | - |",
+    ]
+    assert figure.title(made) == "Weight sets per second"
+    assert "floor" not in figure.rates(made)
+    assert "ours, arrays" in table.size_text(size)
+
+
+def test_the_figure_shows_what_is_recorded(made):
+    found = figure.rates(made)
+    assert found["floor"] == {8: 1 / (8e-7 / 2)}
+    assert found["ours, compiled"] == {8: 1 / 1e-6}
+    assert found[TORCH_FUNC] == {8: 1 / 7e-6}
+    assert figure.title(made) == (
+        "The compiled check takes 2.5 to 2.5 times its floor; the fastest batched peer 5 to 5 "
+        "times the check"
+    )
+    with figure.style.settings():
+        labels = figure.draw(made).axes[0].get_legend_handles_labels()[1]
+    assert labels == list(found)
+
+
+def test_a_figure_that_cannot_be_written_is_one_line(made, tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    with pytest.raises(InputError, match="taken"):
+        figure.save(made, tmp_path / "taken" / "speed.png")
+
+
+@pytest.mark.parametrize("page", pages.PAGES, ids=lambda page: str(page.relative_to(pages.ROOT)))
+def test_the_readmes_show_the_record(page):
+    """`python -m benchmarks.pages` rewrites what belongs there."""
+    assert pages.rewritten(page.read_text()) == page.read_text()
+
+
+def test_a_table_that_is_not_the_records_is_rewritten():
+    text = (pages.ROOT / "benchmarks" / "README.md").read_text()
+    for name in pages.TABLES:
+        wrong = re.sub(rf"(<!-- {name}: \S+ -->\n)", r"\1| another line |\n", text)
+        assert wrong != text
+        assert pages.rewritten(wrong) == text

@@ -201,15 +201,16 @@ def test_ranges_add_up():
 # A slip in the sources, and whether the check must refute or only cannot decide.
 SLIPS = {
     "the formula off by 1e-6": (
-        "check.cuh", "row.tanh_c * (row.d_o", "T(1 + 1e-6) * row.tanh_c * (row.d_o", "refuted",
+        "check.cuh", "return row.factor", "return T(1 + 1e-6) * row.factor", "refuted",
     ),
-    "o for tanh(c)": ("check.cuh", "row.tanh_c * (row.d_o", "row.o * (row.d_o", "refuted"),
-    "points of another cell": ("near.cuh", "f * at.c_prev", "T(1.001) * f * at.c_prev", "refuted"),
-    "one wrong exponential": ("near.cuh", "exponential(2 * z", "exponential(T(3) * z", "refuted"),
-    "a wrong divisor": ("host_check.h", "1 / (2 * s)", "1 / (2.001 * s)", "refuted"),
-    "an infinite bound": ("host_check.h", "outside = 0;", "outside = INFINITY;", "undecided"),
+    "o for tanh(c)": ("check.cuh", "s.tanh_c * ((1 - s.o)", "s.o * ((1 - s.o)", "refuted"),
+    "points of another cell": ("near.cuh", "s.f * c_prev", "T(1.001) * s.f * c_prev", "refuted"),
+    "a point off its line": ("near.cuh", "2 * s.i - 1", "T(2.001) * s.i - 1", "refuted"),
+    "half a step": ("near.cuh", "2 * (U[CANDIDATE]", "T(1) * (U[CANDIDATE]", "refuted"),
+    "a wrong divisor": ("host_check.h", "T(2 * s)", "T(2.001 * s)", "refuted"),
+    "an infinite bound": ("host_check.h", "INFINITY : 0;", "INFINITY : INFINITY;", "undecided"),
     "an error that is not finite": (
-        "check.cuh", "row.i * (row.d_u", "T(INFINITY) * (row.d_u", "undecided",
+        "check.cuh", "s.i * (1 - s.u", "T(INFINITY) * (1 - s.u", "undecided",
     ),
 }  # fmt: skip
 

@@ -128,7 +128,7 @@ template <class T> struct Block {
                                 g * reach[3 * n + k]};
       values[k] = activate(own, c_prev[k]);
       parts[k] = row_bound(values[k], own, dz, double(c_prev[k]));
-      centres[k] = centre_of(own, values[k].c, c_prev[k]);
+      centres[k] = centre_of(values[k], c_prev[k]);
     }
   }
 
@@ -167,7 +167,7 @@ template <class T> struct Block {
     const T own[GATES] = {u[0], u[n * n], u[2 * n * n], u[3 * n * n]};
     const T centre[GATES] = {z[k], z[n + k], z[2 * n + k], z[3 * n + k]};
     const Row<T> row = row_of(values[k], centre, c_prev[k]);
-    const T change = near ? change_near(centres[k], own, step[j])
+    const T change = near ? change_near(centres[k], own, step[j] / 2)
                           : change_of_hidden(row, own, step[j]);
     return {hidden_jacobian(row, own), change * (1 / (2 * step[j]))};
   }

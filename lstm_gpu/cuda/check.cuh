@@ -4,25 +4,26 @@
 
 namespace lstm {
 
-// What row k of a weight set needs at each of its entries: z^, c_{t-1}, activated values and
-// the derivatives as the derivation writes them, (1 - sigma) sigma and 1 - tanh².
+// What row k of a weight set needs at each of its entries: z^, c_{t-1} and the factors of its
+// U_g in D4.
 template <class T> struct Row {
   T z[GATES], c_prev;
-  T i, u, o, tanh_c;
-  T d_i, d_f, d_u, d_o, d_tanh_c;
+  T factor[GATES];
 };
 
+// D4: tanh(c) ∘ ∂o + o ∘ (1 - tanh²(c)) ∘ (c_{t-1} ∘ ∂f + u ∘ ∂i + i ∘ ∂u), ∂g = g' ∘ U_g, with the
+// derivatives as the derivation writes them, (1 - sigma) sigma and 1 - tanh².
 template <class T> LSTM_HD Row<T> row_of(const Step<T> &s, const T z[GATES], T c_prev) {
-  return {{z[INPUT], z[FORGET], z[CANDIDATE], z[OUTPUT]}, c_prev, s.i, s.u, s.o, s.tanh_c,
-          (1 - s.i) * s.i, (1 - s.f) * s.f, 1 - s.u * s.u, (1 - s.o) * s.o,
-          1 - s.tanh_c * s.tanh_c};
+  T cell = s.o * (1 - s.tanh_c * s.tanh_c);
+  return {{z[INPUT], z[FORGET], z[CANDIDATE], z[OUTPUT]}, c_prev,
+          {cell * (s.u * ((1 - s.i) * s.i)), cell * (c_prev * ((1 - s.f) * s.f)),
+           cell * (s.i * (1 - s.u * s.u)), s.tanh_c * ((1 - s.o) * s.o)}};
 }
 
-// D4: tanh(c) ∘ ∂o + o ∘ (1 - tanh²(c)) ∘ (c_{t-1} ∘ ∂f + u ∘ ∂i + i ∘ ∂u), ∂g = g' U_g
 template <class T> LSTM_HD T hidden_jacobian(const Row<T> &row, const T U[GATES]) {
-  T cell = row.c_prev * (row.d_f * U[FORGET]) + row.u * (row.d_i * U[INPUT]) +
-           row.i * (row.d_u * U[CANDIDATE]);
-  return row.tanh_c * (row.d_o * U[OUTPUT]) + row.o * (row.d_tanh_c * cell);
+  T cell = row.factor[FORGET] * U[FORGET] + row.factor[INPUT] * U[INPUT] +
+           row.factor[CANDIDATE] * U[CANDIDATE];
+  return row.factor[OUTPUT] * U[OUTPUT] + cell;
 }
 
 // The forward step at z^ ± s_j U e_j, h at the one point less h at the other.

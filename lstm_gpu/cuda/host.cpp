@@ -29,7 +29,10 @@ int draw_set(const Case &c, i64 index, T *W, T *U, T *x, T *h_prev, T *c_prev, T
   set.draw(c, index);
   const Stream stream(c, set.words, index);
   const i64 n = set.n, m = set.m;
-  for (i64 k = 0; k < 4 * n; ++k) set.draw_weights(c, stream, k * m, m, W + k * m);
+  for (i64 k = 0; k < 4 * n; ++k) {
+    const u32 *points = stream.draw(k * m, (k + 1) * m, set.W_points);
+    for (i64 j = 0; j < m; ++j) W[k * m + j] = T(pytorch_uniform(points[j], c.scale));
+  }
   memcpy(U, set.U, sizeof(T) * 4 * n * n);
   memcpy(x, set.x, sizeof(T) * m);
   memcpy(h_prev, set.h_prev, sizeof(T) * n);

@@ -1,78 +1,100 @@
-// The forward step at points near a centre, by the addition theorem of the exponential function.
+// The forward step at points near a centre, by the addition theorem of tanh.
 //
-// The two points of a difference are close to z^: |d| <= NEAR. There e^{-(z + d)} = e^{-z} e^{-d},
-// where e^{-z} is that of the row and e^{-d} a few terms of the series; so are e^{2u} and e^{2c}
-// for the tanh. It is what any exp does (tabulated values times a short series), with the row's
-// own value for the table, and a third of the work. No derivative of the cell is in it.
+// The two points of a difference are close to z^: |d| <= LIMIT. There
+//   tanh(z ± d) = (T ± t)/(1 ± T t),                T = tanh(z),   t = tanh(d)
+//   sigma(z ± d) = sigma(z) (1 ± t)/(1 ± T t),      T = tanh(z/2), t = tanh(d/2)
+// where T and sigma(z) are the row's own and t is a few terms of its series. It is what any tanh does
+// (tabulated values and a short series), with the row's value for the table, and a small part of the
+// work. No derivative of the cell is in it. Multiplied by 1 ∓ T t, both denominators are 1 - (T t)²,
+// next to 1: a few terms of the geometric series replace the division.
 //
-// With E = e^{2 z_u} and Q = e^{-z}: i u = (E - 1)/((1 + Q_i)(1 + E)), one quotient for both,
-// and o tanh(c) likewise. Errors in unit roundoffs, to first order: Q and E have 2
-// (activations.cuh), e^d 2.1, Q e^d + 1 then at most 5.1 relatively; E e^d has 5.1, its sum with 1
-// 6.1, and E - 1, over E + 1, 6.1 absolutely. So f is off by 6.1 absolutely, i u and o tanh(c) by
-// 6.1 + 6.1 + 5.1 + 2 = 19.3 and what c is off. The points z^ ± d are exact: nothing is added to
-// z^. `evaluation_error` (bounds.cuh) assumes 20, 28, 28 and one rounding of each point.
+// Errors in unit roundoffs, to first order; errors of t are below LIMIT of one, so nothing. sigma(z)
+// has 4, tanh(z) 8 (activations.cuh). even, even ± odd and the geometric series have one each, each
+// product one. So f is off by 4 + 2 + 1 + 1 + 1 = 9 relatively, and i u by 4 + 2 for i, 8 + 2 for
+// u, 2 for two series and 4 for products: 20 + 2. c - c^ is exact but for the error of c; tanh(c) is
+// off by 8 + 2 and what c is off, o by 4 + 2, their products by 3, and what multiplies both points
+// alike changes the difference by as much relatively and no more. `evaluation_error` (bounds.cuh)
+// assumes 20 for f, 28 for i u, 28 for o tanh(c), and one rounding of each point; the points z^ ± d
+// are exact here: nothing is added to z^.
 #pragma once
 #include "cell.cuh"
 
 namespace lstm {
 
-// |d|^(DEGREE + 1)/(DEGREE + 1)! <= u/10 for |d| <= LIMIT.
+// Of |d| and |c - c^|. What the series leave out is below u/8:
+//   tanh(d) - (d - d³/3): 2 |d|^5/15
+//   1/(1 - y) - (1 + y + …): y^(TERMS + 1), with y <= 2 LIMIT²: y is (T t)², or for c, whose two
+//   points are not quite opposite, that and their second difference, at most 1.5 r²
 template <class T> struct Near;
 template <> struct Near<double> {
-  static constexpr int DEGREE = 4;
-  static constexpr double LIMIT = 0x1p-10;
+  static constexpr double LIMIT = 0x1p-15;
+  static constexpr int TERMS = 1;
 };
 template <> struct Near<float> {
-  static constexpr int DEGREE = 5;
-  static constexpr double LIMIT = 0x1p-3;
+  static constexpr double LIMIT = 0x1p-5;
+  static constexpr int TERMS = 2;
 };
 
-// The reach of d, 2 d and 2 (c - c^) where every preactivation is at most r from its centre:
-// |∂c/∂z| summed over gates is at most |c_{t-1}|/4 + 1/4 + 1.
-LSTM_HD double reach_of_points(double r, double c_size) { return r * (2.5 + 0.5 * c_size); }
+// The reach of d and of c - c^ where every preactivation is at most r from its centre: |∂c/∂z|
+// summed over gates is at most |c_{t-1}|/4 + 1/4 + 1.
+LSTM_HD double reach_of_points(double r, double c_size) { return r * (1.25 + 0.25 * c_size); }
 
-template <class T> struct Pair {
-  T forward, backward;
-};
+template <class T> LSTM_HD T near_tanh(T d) { return d * multiply_add(d * d, T(-1.0 / 3), T(1)); }
 
-// e^d and e^{-d}: the even and the odd terms are the same
-template <class T> LSTM_HD Pair<T> exponential_pair(T d) {
-  constexpr int DEGREE = Near<T>::DEGREE;
-  T square = d * d;
-  T even = series<0, DEGREE, 2>(square), odd = d * series<1, DEGREE, 2>(square);
-  return {even + odd, even - odd};
+// 1/(1 - y)
+template <class T> LSTM_HD T geometric(T y) {
+  T sum = 1 + y;
+  LSTM_UNROLL for (int k = 1; k < Near<T>::TERMS; ++k) sum = multiply_add(sum, y, T(1));
+  return sum;
 }
 
-template <class T> LSTM_HD T near_exponential(T d) { return series<0, Near<T>::DEGREE>(d); }
+// (even ± odd)/(1 - square)
+template <class T> struct Points {
+  T even, odd, square;
+};
 
-// The exponentials at the centre: Q of the sigmoids, E of the tanhs.
+// sigma(z ± d)/sigma(z), from T = tanh(z/2) and d/2
+template <class T> LSTM_HD Points<T> sigmoid_points(T tanh_half, T half) {
+  T t = near_tanh(half), w = tanh_half * t;
+  return {multiply_add(-t, w, T(1)), t - w, w * w};
+}
+
+// tanh(z ± d), from T = tanh(z) and d
+template <class T> LSTM_HD Points<T> tanh_points(T tanh, T d) {
+  T t = near_tanh(d), w = tanh * t;
+  return {multiply_add(-t, w, tanh), multiply_add(-tanh, w, t), w * w};
+}
+
+// What is tabulated of a row: tanh(z/2) and sigma(z) of three gates, tanh of the fourth and of c.
+// The tanh(z/2) = 2 sigma - 1 are multiplied with t, so their errors are nothing.
 template <class T> struct Centre {
-  T Q_i, Q_f, Q_o, E_u, E_c, c, c_prev;
+  T tanh_half_i, tanh_half_f, tanh_half_o, i, f_c_prev, o, u, c, tanh_c;
 };
 
-template <class T> LSTM_HD Centre<T> centre_of(const T z[GATES], T c, T c_prev) {
-  return {exponential(-z[INPUT]), exponential(-z[FORGET]), exponential(-z[OUTPUT]),
-          exponential(2 * z[CANDIDATE]), exponential(2 * c), c, c_prev};
+template <class T> LSTM_HD Centre<T> centre_of(const Step<T> &s, T c_prev) {
+  return {2 * s.i - 1, 2 * s.f - 1, 2 * s.o - 1, s.i, s.f * c_prev, s.o, s.u, s.c, s.tanh_c};
 }
 
-// h_t from e^{-d_i}, e^{-d_f}, e^{-d_o} and e^{2 d_u}
-template <class T>
-LSTM_HD T hidden_near(const Centre<T> &at, T e_i, T e_f, T e_o, T e_u) {
-  T f = 1 / multiply_add(at.Q_f, e_f, T(1));
-  T E_u = at.E_u * e_u;
-  T iu = (E_u - 1) / (multiply_add(at.Q_i, e_i, T(1)) * (E_u + 1));
-  T c = f * at.c_prev + iu;
-  T E_c = at.E_c * near_exponential(2 * (c - at.c));
-  return (E_c - 1) / (multiply_add(at.Q_o, e_o, T(1)) * (E_c + 1));
-}
+// h at z^ + 2 U_g half less h at z^ - 2 U_g half
+template <class T> LSTM_HD T change_near(const Centre<T> &at, const T U[GATES], T half) {
+  Points<T> i = sigmoid_points(at.tanh_half_i, U[INPUT] * half);
+  Points<T> f = sigmoid_points(at.tanh_half_f, U[FORGET] * half);
+  Points<T> o = sigmoid_points(at.tanh_half_o, U[OUTPUT] * half);
+  Points<T> u = tanh_points(at.u, 2 * (U[CANDIDATE] * half));
 
-// h at z^ + U_g s_j less h at z^ - U_g s_j
-template <class T> LSTM_HD T change_near(const Centre<T> &at, const T U[GATES], T step) {
-  Pair<T> i = exponential_pair(-U[INPUT] * step), f = exponential_pair(-U[FORGET] * step);
-  Pair<T> o = exponential_pair(-U[OUTPUT] * step);
-  Pair<T> u = exponential_pair(2 * U[CANDIDATE] * step);
-  return hidden_near(at, i.forward, f.forward, o.forward, u.forward) -
-         hidden_near(at, i.backward, f.backward, o.backward, u.backward);
+  T from_f = at.f_c_prev * geometric(f.square);
+  T from_iu = at.i * (geometric(i.square) * geometric(u.square));
+  T c_forward = multiply_add(from_iu, (i.even + i.odd) * (u.even + u.odd), from_f * (f.even + f.odd));
+  T c_backward = multiply_add(from_iu, (i.even - i.odd) * (u.even - u.odd), from_f * (f.even - f.odd));
+
+  // tanh(c) = n/q at each point; both quotients over q_forward q_backward
+  T t_forward = near_tanh(c_forward - at.c), t_backward = near_tanh(c_backward - at.c);
+  T n_forward = at.tanh_c + t_forward, q_forward = multiply_add(at.tanh_c, t_forward, T(1));
+  T n_backward = at.tanh_c + t_backward, q_backward = multiply_add(at.tanh_c, t_backward, T(1));
+  T forward = (o.even + o.odd) * (n_forward * q_backward);
+  T backward = (o.even - o.odd) * (n_backward * q_forward);
+  T both = geometric(o.square) * geometric(1 - q_forward * q_backward);
+  return (forward - backward) * (at.o * both);
 }
 
 }  // namespace lstm

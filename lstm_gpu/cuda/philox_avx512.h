@@ -1,9 +1,9 @@
 // Philox for eight counters at once where a processor has products of 52 bits (AVX-512 IFMA).
 //
 // With x = x0 + 2^52 x1 and b = b0 + 2^52 b1 the upper word of x b is
-// (high(x0 b0) + low(x0 b1) + low(x1 b0)) >> 12, plus
-// (high(x0 b1) + high(x1 b0) + x1 b1) << 40, where low and high are the halves of 52 bits of a
-// product: what is left out, low(x0 b0), is below 2^52 and carries nothing into bit 64.
+// (high(x0 b0) + x0 b1 + x1 (b mod 2^12)) >> 12, plus x1 (b >> 12), where high is the upper half of
+// a product in 104 bits: what is left out, its lower half, is below 2^52 and carries nothing into
+// bit 64. The sum stays below 2^64, since b1 < 2^12 - 1.
 #pragma once
 #if defined(__AVX512IFMA__) && defined(__AVX512DQ__)
 #define LSTM_PHILOX_AVX512
@@ -25,17 +25,13 @@ struct EightProducts {
 
 LSTM_HD Eight all(u64 word) { return _mm512_set1_epi64((long long)word); }
 
-LSTM_HD EightProducts product(Eight x, u64 constant) {
-  const Eight b = all(constant), b1 = all(constant >> 52), zero = _mm512_setzero_si512();
-  const Eight x1 = _mm512_srli_epi64(x, 52);
-  Eight middle = _mm512_madd52hi_epu64(zero, x, b);  // the instruction ignores bits above 52
-  middle = _mm512_madd52lo_epu64(middle, x, b1);
-  middle = _mm512_madd52lo_epu64(middle, x1, b);
-  Eight upper = _mm512_madd52hi_epu64(zero, x, b1);
-  upper = _mm512_madd52hi_epu64(upper, x1, b);
-  upper = _mm512_madd52lo_epu64(upper, x1, b1);
-  return {_mm512_add_epi64(_mm512_srli_epi64(middle, 12), _mm512_slli_epi64(upper, 40)),
-          _mm512_mullo_epi64(x, b)};
+LSTM_HD EightProducts product(Eight x, u64 b) {
+  const Eight x0 = _mm512_and_si512(x, all((1ull << 52) - 1)), x1 = _mm512_srli_epi64(x, 52);
+  Eight middle = _mm512_mullo_epi64(x0, all(b >> 52));
+  middle = _mm512_madd52lo_epu64(middle, x1, all(b & 0xFFF));
+  middle = _mm512_madd52hi_epu64(middle, x, all(b));  // the instruction ignores bits above 52
+  return {_mm512_add_epi64(_mm512_srli_epi64(middle, 12), _mm512_mullo_epi64(x1, all(b >> 12))),
+          _mm512_mullo_epi64(x, all(b))};
 }
 
 LSTM_HD Eight exclusive_or(Eight a, Eight b, Eight c) {
@@ -69,26 +65,27 @@ LSTM_HD void store_grid_points(const Eight x[4], u32 *out) {
   _mm512_storeu_si512(out + 48, _mm512_shuffle_i64x2(c46, c57, 0xEE));
 }
 
-// Sixteen counters from `counter` on, whose rounds overlap: 128 grid points.
-LSTM_HD void draw_sixteen(Counter counter, Key key, u32 *out) {
+// 8 COUNT counters from `counter` on, whose rounds overlap: 64 COUNT grid points. Their lower words
+// must not wrap.
+//
+// The upper words are zero, so round 1 has one product, and round 2 one of a word that all share.
+template <int COUNT> LSTM_HD void draw_eights(Counter counter, Key key, u32 *out) {
   const Eight lanes = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
-  Eight x[2][4];
-  LSTM_UNROLL for (int h = 0; h < 2; ++h) {
-    Eight low = _mm512_add_epi64(all(counter.low + 8 * h), lanes);
-    __mmask8 carried = _mm512_cmplt_epu64_mask(low, all(counter.low));
-    x[h][0] = low;
-    x[h][1] = _mm512_mask_add_epi64(all(counter.high), carried, all(counter.high), all(1));
-    x[h][2] = x[h][3] = _mm512_setzero_si512();
+  const Product shared = product(counter.high ^ key.seed, PHILOX_MULTIPLIER_0);
+  u64 k0 = key.seed + PHILOX_WEYL_0, k1 = key.stream + PHILOX_WEYL_1;
+  Eight x[COUNT][4];
+  LSTM_UNROLL for (int h = 0; h < COUNT; ++h) {
+    EightProducts a = product(_mm512_add_epi64(all(counter.low + 8 * h), lanes), PHILOX_MULTIPLIER_0);
+    EightProducts b = product(_mm512_xor_si512(a.high, all(key.stream)), PHILOX_MULTIPLIER_1);
+    x[h][0] = _mm512_xor_si512(b.high, all(k0)), x[h][1] = b.low;
+    x[h][2] = _mm512_xor_si512(a.low, all(shared.high ^ k1)), x[h][3] = all(shared.low);
   }
-  u64 k0 = key.seed, k1 = key.stream;
-  LSTM_UNROLL for (int round = 0; round < PHILOX_ROUNDS; ++round) {
-    next_round(x[0], all(k0), all(k1));
-    next_round(x[1], all(k0), all(k1));
+  LSTM_UNROLL for (int round = 2; round < PHILOX_ROUNDS; ++round) {
     k0 += PHILOX_WEYL_0;
     k1 += PHILOX_WEYL_1;
+    LSTM_UNROLL for (int h = 0; h < COUNT; ++h) next_round(x[h], all(k0), all(k1));
   }
-  store_grid_points(x[0], out);
-  store_grid_points(x[1], out + 64);
+  LSTM_UNROLL for (int h = 0; h < COUNT; ++h) store_grid_points(x[h], out + 64 * h);
 }
 
 }  // namespace lstm
