@@ -97,6 +97,7 @@ SURFACE = sources(
     "explicit.py",
     "__main__.py",
     "configuration.py",
+    "devices.py",
     "job.py",
     "ledger.py",
     "packing.py",
@@ -119,7 +120,7 @@ TABULATING = sorted(
     - set(sources("report/page*"))
 )
 
-# One device for each job that uses one: the profile says how many there are.
+# One device for each job that uses one: the profile says how many there are, lstm_gpu.devices which it is.
 DEVICES = {"gpu": 1} if device == "cupy" else {}
 
 
