@@ -1,5 +1,9 @@
 # What the rules share: the checked configuration, the cases as a Paramspace, and the sources each rule depends on.
 
+if workflow.remote_exec and "SLURM_JOB_ID" in os.environ:
+    # A job of Slurm sees the devices it was given, and where it asked for none, none: whatever the node has.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
 
 def refuse(error):
     """End with one line; an exception would add the place in this file, where the mistake is not."""
@@ -22,7 +26,11 @@ try:
     load_all(
         formula_files
     )  # runs them once: a mistake in one ends here, and not in every job
-    device = backend.describe(backend.select(config["backend"]))["backend"]
+    device = (  # `cupy` is checked when the run starts, for the jobs of a cluster run on other machines
+        "cupy"
+        if config["backend"] == "cupy"
+        else backend.describe(backend.select(config["backend"]))["backend"]
+    )
 except InputError as error:
     refuse(error)
 
