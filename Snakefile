@@ -47,8 +47,7 @@ onstart:
         if workflow.local_exec:
             backend.select(config["backend"])
     except InputError as error:
-        logger.error(f"error: {error}")
-        sys.exit(2)
+        refuse(error)
     if config["backend"] == "auto" and workflow.non_local_exec:
         logger.warning(
             f"`backend: auto` asked this machine, which has {device}; the nodes' GPUs need `backend: cupy`."

@@ -13,9 +13,12 @@ def refuse(error):
 
 # How long a job should last is a matter of how it runs: a profile may say `config: [job_seconds=600]`.
 target = config.pop("job_seconds", packing.JOB_SECONDS)
+# On a cluster the memory of a job holds the Snakemakes that start it as well.
+margin = config.pop("job_margin", 0)
 
 try:
     target = packing.job_seconds(target)
+    margin = packing.job_margin(margin)
     for path in workflow.config_settings.configfiles:
         configuration.load(
             path
@@ -151,6 +154,11 @@ if workflow.is_main_process:
 def ledgers(kind):
     """The ledgers of all jobs of one kind."""
     return [job.ledger for job in JOBS.get(kind, {}).values()]
+
+
+def memory_of(kind):
+    """A function of the wildcards: MiB to ask for, for the job they name."""
+    return lambda wildcards: JOBS[kind][wildcards.job].memory + margin
 
 
 def of_job(kind, attribute):
