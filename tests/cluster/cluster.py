@@ -113,8 +113,9 @@ class Cluster:
             for victim in victims:
                 with suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
-            self.daemons["slurmd"].poll()  # reaps it
             time.sleep(0.05)
+        if daemon := self.daemons.pop("slurmd", None):
+            daemon.wait(PATIENCE)
 
     def _of_the_node(self) -> list[int]:
         """Its daemon, that one's guardians of job steps, and the jobs: by their environment."""
