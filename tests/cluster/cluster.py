@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol")
+TEMPLATE = Path(__file__).with_name("slurm.conf")
 PATIENCE = 60.0
 """Seconds for the node to be idle, and for processes to end: a broken cluster never hangs."""
 
@@ -57,8 +58,7 @@ class Cluster:
             for free in (first, second):
                 free.bind(("127.0.0.1", 0))
             ports = {"controller": first.getsockname()[1], "node": second.getsockname()[1]}
-        text = Path(__file__).with_name("slurm.conf").read_text()
-        text = text.format(folder=self.folder, host=self.host, **ports)
+        text = TEMPLATE.read_text().format(folder=self.folder, host=self.host, **ports)
         (self.folder / "slurm.conf").write_text(text)
         devices = [f"Name=gpu File={path}\n" for path in ("/dev/null", "/dev/zero")]
         (self.folder / "gres.conf").write_text("".join(devices))

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import cluster as clusters
 import pytest
 import yaml
 from cluster import Cluster, cluster, unavailable
@@ -163,3 +164,12 @@ def test_each_job_on_a_gpu_asks_for_one(slurm, tmp_path):
     log = (tmp_path / "results" / "logs" / "check" / "float64-0000.log").read_text()
     assert log.startswith(("device 0\n", "device 1\n")), log
     assert log.splitlines()[-1].startswith("error: `backend: cupy` needs a GPU"), log
+
+
+def test_a_cluster_that_does_not_come_up_says_why_and_is_gone(slurm, tmp_path, monkeypatch):
+    broken = tmp_path / "slurm.conf"
+    broken.write_text(clusters.TEMPLATE.read_text().replace("SelectType=", "NoSuchKey="))
+    monkeypatch.setattr(clusters, "TEMPLATE", broken)
+    with pytest.raises(RuntimeError, match=r"slurm\w+ has ended(?s:.*)NoSuchKey") as error:
+        cluster().__enter__()
+    assert "== slurmctld.log" in str(error.value)
