@@ -4,11 +4,12 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
+from lstm_gpu import devices
 from lstm_gpu.errors import InputError
 
 __all__ = ["job"]
@@ -21,7 +22,7 @@ def job(snakemake: Any) -> Iterator[TextIO]:
     The process's own output stays redirected afterwards, so that a traceback ends up in the log
     too: this is meant to wrap the whole of a script. An expected failure becomes one line of the
     log and exit code 2. A polite kill (SIGTERM) unwinds the block, so that the temporary file of
-    an unfinished result is removed.
+    an unfinished result is removed. A job of a rule that asks for a `gpu` has one for itself.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +32,8 @@ def job(snakemake: Any) -> Iterator[TextIO]:
             os.dup2(log.fileno(), stream)
         signal.signal(signal.SIGTERM, _leave)
         try:
-            yield log
+            with devices.reserved(log) if snakemake.resources.get("gpu") else nullcontext():
+                yield log
         except InputError as error:
             _fail(log, f"error: {error}")
         except MemoryError as error:

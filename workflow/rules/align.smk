@@ -16,7 +16,7 @@ rule align:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=of_job("align", "memory"),
+        mem_mb=memory_of("align"),
         runtime=of_job("align", "minutes"),
     params:
         work=of_job("align", "work"),

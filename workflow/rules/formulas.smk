@@ -16,7 +16,7 @@ rule formulas:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=of_job("formulas", "memory"),
+        mem_mb=memory_of("formulas"),
         runtime=of_job("formulas", "minutes"),
     params:
         work=of_job("formulas", "work"),
