@@ -38,6 +38,10 @@ NASTY = [
     float("inf"), float("nan"), "", "x" * 5000, "\x00", "\ud800", "\x1b[31m", "\u202e", "../../x",
     "/etc/passwd", "$x$", "<script>", "1", [], {}, [[]], {"": 0}, json.loads("[" * 90 + "]" * 90),
 ]  # fmt: skip
+HEADERS = (  # of stored arrays, as they are and as they may be forged
+    (b"<f8", b"|O8"), (b"<f4", b"<f2"), (b"<f8", b">f8"), (b"(8, 3)", b"(9999999999, 3)"),
+    (b"(4, 1)", b"(-4, 1)"), (b"(4,)", b"()"), (b"(8,)", b"(1e9,)"), (b"False", b"True"),
+)  # fmt: skip
 TOKENS = b"0 -1 1e400 NaN [ ] { } , : & * ! \x00 \xff \x1b[31m \n \r \" ' 99999999999".split(b" ")
 
 
@@ -379,10 +383,7 @@ class Weights(Reader):
                 )
                 parts[at : at + 1] = [(name, part)]
             case 2:
-                old, new = chance.choice(
-                    ((b"<f8", b"|O8"), (b"<f4", b"<f2"), (b"<f8", b">f8"), (b"(8, 3)", b"(9999999999, 3)"),
-                     (b"(4, 1)", b"(-4, 1)"), (b"(4,)", b"()"), (b"(8,)", b"(1e9,)"), (b"False", b"True"))
-                )  # fmt: skip
+                old, new = chance.choice(HEADERS)
                 parts[at : at + 1] = [(name, part.replace(old, new))]
             case 3:
                 parts[at : at + 1] = [
