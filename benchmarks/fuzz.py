@@ -22,9 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,36 +47,34 @@ TOKENS = b"0 -1 1e400 NaN [ ] { } , : & * ! \x00 \xff \x1b[31m \n \r \" ' 999999
 
 
 def mutated(value: Any, chance: random.Random) -> Any:
-    """A JSON value with one part of it replaced, dropped, doubled or moved."""
-    value = copy.deepcopy(value)
-    places = list(_places(value))
-    if not places:
-        return chance.choice(NASTY)
+    """A JSON value, changed in place: a part is replaced, dropped, doubled or put elsewhere."""
+    if not isinstance(value, dict | list) or not value:
+        return copy.deepcopy(chance.choice(NASTY))
     for _ in range(chance.choice((1, 1, 1, 2, 5))):
-        holder, key = chance.choice(places)
-        try:
-            match chance.randrange(5):
-                case 0:
-                    del holder[key]
-                case 1 if isinstance(holder, list):
-                    holder.insert(key, copy.deepcopy(holder[key]))
-                case 2:
-                    other, at = chance.choice(places)
-                    if other is not holder:
-                        holder[key] = copy.deepcopy(other[at])
-                case _:
-                    holder[key] = copy.deepcopy(chance.choice(NASTY))
-        except (KeyError, IndexError):
-            pass  # gone with an earlier change
+        holder, key = _place(value, chance)
+        match chance.randrange(5):
+            case 0 if len(value) > 1 or holder is not value:
+                del holder[key]
+            case 1 if isinstance(holder, list):
+                holder.insert(key, copy.deepcopy(holder[key]))
+            case 2:
+                other, at = _place(value, chance)
+                holder[key] = copy.deepcopy(other[at])
+            case _:
+                holder[key] = copy.deepcopy(chance.choice(NASTY))
     return value
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    if not isinstance(value, dict | list):
-        return
-    for key in value if isinstance(value, dict) else range(len(value)):
-        yield value, key
-        yield from _places(value[key])
+def _place(value: Any, chance: random.Random) -> tuple[Any, Any]:
+    """A random place in a value: the mapping or list that holds it, and its key."""
+    while True:
+        key = (
+            chance.choice(list(value)) if isinstance(value, dict) else chance.randrange(len(value))
+        )
+        inner = value[key]
+        if not isinstance(inner, dict | list) or not inner or chance.random() < 0.2:
+            return value, key
+        value = inner
 
 
 def bytes_mutated(data: bytes, chance: random.Random) -> bytes:
@@ -531,6 +530,8 @@ def one_reader(name: str, inputs: int, seed: int) -> None:
             reader.once(data)
         except BaseException:
             Path(f"finding-{name}").write_bytes(data)
+            traceback.print_exc()
+            sys.stderr.flush()
             raise
 
     if atheris is None:
@@ -556,9 +557,15 @@ def one_reader(name: str, inputs: int, seed: int) -> None:
         return reader.change(data, chance)[:most]
 
     options = [f"-runs={inputs}", f"-seed={seed}", f"-max_len={LONGEST}", "-timeout=20"]
-    options += ["-rss_limit_mb=0", "-len_control=0", "-print_final_stats=1"]
+    options += ["-rss_limit_mb=0", "-len_control=0", f"-artifact_prefix={folder}/"]
     atheris.Setup([sys.argv[0], *options, str(corpus)], once, custom_mutator=custom)
     atheris.Fuzz()
+
+
+def _traceback(said: str) -> str:
+    """The last traceback, without what the fuzzer says around it."""
+    lines = said.partition("Traceback")[2].splitlines() or said.splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("INFO", "#")))[:3000]
 
 
 def _imports() -> None:
@@ -594,7 +601,7 @@ def main() -> int:
         began = time.perf_counter()
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - began
-        finding = "" if ended.returncode == 0 else (ended.stderr or ended.stdout)[-3000:]
+        finding = "" if ended.returncode == 0 else _traceback(ended.stderr)
         guided = ended.stdout.startswith("atheris")
         rows.append(
             {"reader": name, "inputs": inputs, "guided": guided, "seconds": round(seconds, 1)}
