@@ -10,8 +10,10 @@ or raise `InputError` with one printable line.
 """
 
 import argparse
+import atexit
 import contextlib
 import copy
+import functools
 import io
 import json
 import os
@@ -33,6 +35,7 @@ from benchmarks import machine
 
 MEMORY = 2 * 2**30  # bytes of address space beyond what the libraries take
 SECONDS = 1.0  # of processor time for one input
+RUN = "LSTM_GPU_FUZZ_RUN"  # where the processes of the readers find the run
 LONGEST = 2**17  # bytes of an input
 NASTY = [
     None, True, 0, -1, 10**9, 2**63, 2**64, 10**30, 10**4000, 0.5, -0.0, 1e308, 5e-324,
@@ -166,18 +169,22 @@ def _contents(paths: list[Path]) -> list[bytes]:
     return found
 
 
-def _run() -> Path:
-    """The results of a very small run, made once."""
-    folder = Path(tempfile.gettempdir()) / f"lstm_gpu-fuzz-{os.getuid()}"
+@functools.cache
+def run() -> Path:
+    """The results of a very small run, made once; gone when the process ends."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    if not (folder / "report.html").exists():
-        import report_run
+    given = os.environ.get(RUN)
+    if given:
+        return Path(given)
+    folder = Path(tempfile.mkdtemp(prefix="lstm_gpu-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    import report_run
 
-        from lstm_gpu.report import figures, page
+    from lstm_gpu.report import figures, page
 
-        report_run.aggregate(folder)
-        figures.draw(folder)
-        page.write(folder)
+    report_run.aggregate(folder)
+    figures.draw(folder)
+    page.write(folder)
     return folder
 
 
@@ -200,7 +207,7 @@ class Envelope(Reader):
     """The header and digest of every JSON file."""
 
     def seeds(self) -> list[bytes]:
-        return [next(_run().glob("counterexamples/*.json")).read_bytes(), b"[" * 2000]
+        return [next(run().glob("counterexamples/*.json")).read_bytes(), b"[" * 2000]
 
     def read(self) -> None:
         from lstm_gpu import files
@@ -212,7 +219,7 @@ class Shards(Reader):
     """A shard among those of a run: of three kinds, by what is in it."""
 
     def seeds(self) -> list[bytes]:
-        shards = sorted(_run().glob("shards/**/*.json"))
+        shards = sorted(run().glob("shards/**/*.json"))
         chosen = [path for path in shards if "size=3" in str(path) and "float64" in str(path)]
         return _contents([*chosen[:3], *(p for p in shards if p.parent.name == "sigmoid")])
 
@@ -240,7 +247,7 @@ class Counterexample(Reader):
         from lstm_gpu.explicit import as_lists
         from lstm_gpu.weights import Case, draw
 
-        found = _contents(sorted(_run().glob("counterexamples/*.json")))
+        found = _contents(sorted(run().glob("counterexamples/*.json")))
         written = {**json.loads(found[0]), "case": None, "dtype": "float64"}
         written["weights"] = as_lists(draw(Case(2, 1, "float64", "sparse", "generic"), 0, 0, 1))
         return [*found, json.dumps(written).encode()]
@@ -269,7 +276,7 @@ class Tables(Reader):
     """A table for figures and page; its name is told from its header."""
 
     def seeds(self) -> list[bytes]:
-        found = [path.read_bytes() for path in sorted(_run().glob("*.csv"))]
+        found = [path.read_bytes() for path in sorted(run().glob("*.csv"))]
         return [b"\n".join(data.split(b"\n")[:8]) + b"\n" for data in found]
 
     def read(self) -> None:
@@ -290,7 +297,7 @@ class Verdicts(Reader):
 
     def seeds(self) -> list[bytes]:
         return [
-            b"\n".join((_run() / name).read_bytes().split(b"\n")[:12]) + b"\n"
+            b"\n".join((run() / name).read_bytes().split(b"\n")[:12]) + b"\n"
             for name in ("verdicts.csv", "mutants.csv")
         ]
 
@@ -408,7 +415,7 @@ class Manifest(Reader):
     kind = "manifest"
 
     def seeds(self) -> list[bytes]:
-        return _contents([_run() / "manifest.json"])
+        return _contents([run() / "manifest.json"])
 
     def read(self) -> None:
         from lstm_gpu.report import manifest
@@ -421,7 +428,7 @@ class WorstEntry(Reader):
     kind = "worst_entry"
 
     def seeds(self) -> list[bytes]:
-        return _contents([_run() / "worst_entry.json"])
+        return _contents([run() / "worst_entry.json"])
 
     def read(self) -> None:
         from lstm_gpu.report import worst
@@ -451,8 +458,8 @@ class Page(Tables):
 
     def tables(self) -> list[Path]:
         for name in ("figures", "counterexamples"):
-            shutil.copytree(_run() / name, self.folder / name)
-        return [*_run().glob("*.csv"), *_run().glob("*.json")]
+            shutil.copytree(run() / name, self.folder / name)
+        return [*run().glob("*.csv"), *run().glob("*.json")]
 
 
 class Figures(Page):
@@ -588,7 +595,7 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     names = options.readers or [*READERS, *SLOW]
-    _run()
+    os.environ[RUN] = str(run())
     if options.here:
         one_reader(names[0], options.inputs, options.seed)
         return 0
