@@ -335,22 +335,29 @@ class Accuracy(Reader):
 
 
 class Ranges(Reader):
-    kind = "sigmoid_range"
+    """The file of a range of float32 values; its envelope is that of all others."""
 
     def seeds(self) -> list[bytes]:
         from lstm_gpu import exhaustive
 
         return [json.dumps(exhaustive.measure_range(0, 256, "numpy")).encode()]
 
+    def write(self, data: bytes) -> None:
+        try:
+            self.content = json.loads(data)
+        except (ValueError, RecursionError):
+            self.content = None
+
     def change(self, data: bytes, chance: random.Random) -> bytes:
-        with contextlib.suppress(ValueError, RecursionError):
+        try:
             return json.dumps(mutated(json.loads(data), chance)).encode()
-        return bytes_mutated(data, chance)
+        except (ValueError, RecursionError):
+            return bytes_mutated(data, chance)
 
     def read(self) -> None:
-        from lstm_gpu import exhaustive, files
+        from lstm_gpu import exhaustive
 
-        exhaustive.merge([files.read_json(self.path, self.kind)])
+        exhaustive.merge([self.content])
 
 
 class Weights(Reader):
@@ -620,6 +627,9 @@ def main() -> int:
         )
     if options.record:
         content = {"machine": machine.describe(), "memory_bytes": MEMORY, "limit_seconds": SECONDS}
+        if options.record.exists():  # of other readers, tried before
+            before = json.loads(options.record.read_text())["readers"]
+            rows = [row for row in before if row["reader"] not in names] + rows
         options.record.write_text(json.dumps({**content, "readers": rows}, indent=1) + "\n")
     return int(any(row["findings"] for row in rows))
 
