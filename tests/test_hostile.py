@@ -89,6 +89,19 @@ def peak(action):
         tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    "claim", ["forget_gate_maximum__gate_equals_norm", "input_irrelevance__maximum_any_input"]
+)
+def test_a_search_without_directions_is_refused(tmp_path, claim):
+    content = files.read_json(fuzz.run() / "counterexamples" / f"{claim}.json", "counterexample")
+    for directions in (None, 0):
+        files.write_json(
+            tmp_path / "a.json", "counterexample", {**content, "directions": directions}
+        )
+        with pytest.raises(InputError, match="`directions` in .* must be"):
+            replay.read(tmp_path / "a.json")
+
+
 @pytest.mark.parametrize("size", [10**9, 4096, 10**300])
 def test_a_huge_counterexample_is_refused_before_it_is_drawn(tmp_path, size):
     example = next(fuzz.run().glob("counterexamples/*.json"))
