@@ -98,7 +98,7 @@ def test_a_search_without_directions_is_refused(tmp_path, claim):
         files.write_json(
             tmp_path / "a.json", "counterexample", {**content, "directions": directions}
         )
-        with pytest.raises(InputError, match="`directions` in .* must be"):
+        with pytest.raises(InputError, match=r"`directions` in .* must be"):
             replay.read(tmp_path / "a.json")
 
 
