@@ -73,7 +73,7 @@ torch: $(READY)
 
 # Locked too, in a file of its own: only those who have a cluster need it.
 slurm: $(READY)
-	$(PIP) install -qq --require-hashes --requirement requirements-slurm.lock
+	$(PIP) install -qq --require-hashes --only-binary :all: --requirement requirements-slurm.lock
 
 peers: torch
 	$(PIP) install -qq "$(JAX)" || { echo "make peers: no build $(JAX) is at hand; name the one for this \
