@@ -73,7 +73,7 @@ torch: $(READY)
 
 # Locked too, in a file of its own: only those who have a cluster need it.
 slurm: $(READY)
-	$(PIP) install -qq --require-hashes --requirement requirements-slurm.lock
+	$(PIP) install -qq --require-hashes --only-binary :all: --requirement requirements-slurm.lock
 
 peers: torch
 	$(PIP) install -qq "$(JAX)" || { echo "make peers: no build $(JAX) is at hand; name the one for this \
@@ -81,14 +81,17 @@ peers: torch
 
 setup: $(READY) cupy
 
-# Locked, with hashes; done again when the lock changes.
+# Locked, with hashes; done again when the lock changes. setuptools goes first: it builds what has no wheel (one package), for
+# which pip would fetch another, without a hash.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 or newer is needed, this is ' \
 	+ sys.version.split()[0] + '. Name one: make PYTHON=python3.11')"
 	@echo "setting up $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module does not work here: install it (on Debian: apt install \
 	python3-venv)" >&2; exit 2; }
-	@$(PIP) install -qq --require-hashes --requirement requirements.lock
+	@sed -n '/^setuptools==/,/# via/p' requirements.lock > $(VENV)/setuptools.lock
+	@$(PIP) install -qq --require-hashes --no-deps --only-binary :all: --requirement $(VENV)/setuptools.lock
+	@$(PIP) install -qq --require-hashes --no-build-isolation --requirement requirements.lock
 	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 

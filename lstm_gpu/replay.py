@@ -298,7 +298,8 @@ def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = 
         _check_memory(where)
         if of_file:
             where = replace(where, trained=_trained(where, weights))
-        if content.get("directions") is not None:
+        searched = not own and claim not in campaign.JACOBIAN_CLAIMS  # on the sphere
+        if searched or content.get("directions") is not None:
             where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
     return where
 
