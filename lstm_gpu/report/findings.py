@@ -72,8 +72,8 @@ def summary(
         parts.append("over all cases together the random directions miss their exact law")
     if injected["defects"]:
         parts.append(
-            f"in {plural(len(injected['defects']), 'place')} the smallest detectable error is not "
-            "what it says"
+            f"in {plural(len(injected['defects']), 'place')} the errors found are not those that "
+            "are due"
         )
     return "; ".join(parts) + "."
 
@@ -239,7 +239,7 @@ def law_of_the_best(alignment: pd.DataFrame, sets: pd.DataFrame, risk: float) ->
 
 
 def injections(table: pd.DataFrame) -> dict[str, Any]:
-    """Errors put in and found from the smallest detectable size on; the rows not as due."""
+    """Errors put in and found from twice the bound on; the rows not as due."""
     large = table[table["factor"] >= 1]
     off = table[table["as_expected"] == "no"]
     return {

@@ -43,8 +43,8 @@ FIGURES = {
     ),
     "detection": (
         "Errors put in, errors found",
-        "Share of injected errors that were found, against their size in units of the smallest "
-        "detectable error, one panel per reading, with the predicted line.",
+        "Share of injected errors that were found, against their size in units of twice the "
+        "bound of their entry or weight set, one panel per reading, with the predicted line.",
         "detection.csv",
     ),
     "alignment": (
