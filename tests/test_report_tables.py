@@ -291,7 +291,7 @@ def test_no_case_at_all_is_inconclusive_and_has_a_row():
 
 
 def test_what_would_have_been_caught_holds_for_both_formats():
-    """The median over the cases of each format, those that could not decide included; the larger."""
+    """The larger of the medians over the cases of a format, undecided ones included."""
     bounds = {"float64": [1e-12, 1e-10, 1e-9], "float32": [1e-4, 1e-3, 1e-2]}
     found = [
         finding(0.0, bound, case=replace(a_case(n), dtype=dtype))
