@@ -1,4 +1,5 @@
-# make run      sets up and does the main job (config/config.yaml; another: make run CONFIG=FILE)
+# make run      sets up and does the main job: config/config.yaml, into results/
+#               another one, into a folder of its own: make run CONFIG=config/large.yaml writes runs/large/results/
 # make test     sets up and runs the tests
 # make bench    measures against the peers and the machine's floor, and draws docs/speed.png
 # make evidence puts wrong formulas before this check and before its peers'
@@ -21,6 +22,11 @@ CUPY ?= 14.2.0
 TORCH ?= torch==2.13.0+cpu
 JAX ?= jax==0.10.2
 
+# Another configuration has a folder of its own, so that it replaces no table of the main job: config/test/config.yaml
+# becomes runs/test-config. (Folders in its path become part of the name.)
+FOLDER := $(if $(CONFIG),runs/$(subst /,-,$(patsubst config/%,%,$(basename $(CONFIG)))))
+SNAKEMAKE_RUN = $(BIN)/python -m snakemake $(if $(CONFIG),--configfile $(CONFIG) --directory $(FOLDER))
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := $(VENV)/ready
@@ -35,7 +41,8 @@ export MKL_NUM_THREADS := 1
 
 run: setup
 	@$(BIN)/python -m lstm_gpu validate $(or $(CONFIG),config/config.yaml)
-	$(BIN)/python -m snakemake $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
+	$(SNAKEMAKE_RUN) $(ARGS)
+	@echo "results: $(if $(CONFIG),$(FOLDER)/)results/report.html"
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
@@ -65,7 +72,7 @@ format: $(READY)
 	$(BIN)/python -m snakefmt Snakefile workflow
 
 report: setup
-	$(BIN)/python -m snakemake $(if $(CONFIG),--configfile $(CONFIG)) --report results/snakemake-report.html
+	$(SNAKEMAKE_RUN) --report results/snakemake-report.html
 
 torch: $(READY)
 	$(PIP) install -qq "$(TORCH)" || { echo "make torch: no build $(TORCH) is at hand; name the one for this \
@@ -121,7 +128,7 @@ lock:
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	rm -rf runs .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean

@@ -142,7 +142,8 @@ class Result:
     verdict : "supported", "refuted" or "inconclusive"; reason : why it is inconclusive
     error : why the formula could not be tried at all, "" if it was
     error_over_bound, worst_error, error_bound : of the worst entry; None if nothing was decided
-    smallest_detectable : the error that would have been refuted (median over the cases)
+    smallest_detectable : an error above this size at any one entry, the same in every weight set,
+        would have been refuted in at least half of the cases; infinite: no size is promised
     mutants_caught, mutants, missed : wrong formulas for the same quantity on the same inputs
     hidden : wrong formulas that equal the truth on all of them, which count for neither
     inputs : what was found of the inputs, and on how many weight sets (`lstm_gpu.lint`)

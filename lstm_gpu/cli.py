@@ -270,15 +270,19 @@ _COLUMNS = ("claim", "reading", "verdict", "error_over_bound", "smallest_detecta
 
 def _table(rows: list[dict[str, str]]) -> str:
     """Aligned columns, numbers to three digits."""
+    from lstm_gpu.report.verdicts import would_have_caught
 
     def cell(row: dict[str, str], name: str) -> str:
         value: Any = row.get(name) or ""
         if name == "mutants":
             return f"{row.get('mutants_caught', '?')}/{value}"
         try:
-            return f"{float(value):.3g}"
+            number = float(value)
         except ValueError:
             return value
+        if name == "smallest_detectable":
+            return would_have_caught(row["verdict"], {"": number}, "{:.3g}".format)
+        return f"{number:.3g}"
 
     heads = ("claim", "reading", "verdict", "error/bound", "would have caught", "mutants caught")
     lines = [heads, *(tuple(cell(row, name) for name in _COLUMNS) for row in rows)]

@@ -127,16 +127,16 @@ def check(case: Case, seed: int, start: int, stop: int, sources: Path = SOURCES)
         sources, "check", case, seed, ctypes.c_int64(start), ctypes.c_int64(stop),
         _pointer(summaries), _pointer(worst),
     )  # fmt: skip
-    decided = summaries["decided"] != 0
+    decided, decisive = summaries["decided"] != 0, summaries["decisive"] != 0
     record = Record(
         weight_sets=len(summaries),
         comparisons=len(summaries) * case.hidden_size**2,
         refuted_sets=int((summaries["ratio"][decided] > 1).sum()),
         undecided_sets=int((~decided).sum()),
-        decisive_sets=int(summaries["decisive"].sum()),
+        decisive_sets=int(decisive.sum()),
+        smallest_detectable=2 * float(summaries["widest"][decisive].min(initial=math.inf)),
     )
     if decided.any():
-        record.smallest_detectable = 2 * float(summaries["widest"][decided].min())
         record.histogram = histogram(summaries["ratio"][decided])
         entry = dict(zip(_WORST.names or (), worst[0].tolist(), strict=True))
         place = [entry.pop("row"), entry.pop("column")]

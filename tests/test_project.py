@@ -129,6 +129,27 @@ def test_make_knows_the_target(target):
     assert asked.stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ("config", "folder"),
+    [
+        ("", ""),
+        ("config/large.yaml", "runs/large"),
+        ("config/test/config.yaml", "runs/test-config"),
+        ("../mine.yaml", "runs/..-mine"),
+    ],
+)
+def test_a_run_with_another_configuration_leaves_the_tables_of_the_main_job_alone(config, folder):
+    asked = subprocess.run(
+        ["make", "--dry-run", "run", f"CONFIG={config}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    run = next(line for line in asked.stdout.splitlines() if "-m snakemake" in line)
+    assert ("--directory" in run) == bool(config)
+    if config:
+        assert f"--configfile {config} --directory {folder}" in run
+        assert f'echo "results: {folder}/results/report.html"' in asked.stdout
+
+
 def test_make_honours_python_and_refuses_an_old_one(tmp_path):
     old = tmp_path / "python"
     old.write_text(

@@ -245,11 +245,12 @@ def ladder_rows(evidence: Evidence) -> Rows:
     for case in evidence.cases:
         settings = {**case.as_dict(), "seed": evidence.config["seed"]}
         for ladder in evidence.ladders[case]:
-            whole = {key: ladder[key] for key in ("formula", "reference", "order", "verdict")}
+            names = ("formula", "reference", "order", "verdict", "reason")
+            whole = {key: ladder[key] for key in names}
             lists = [ladder[key] for key in ("steps", "gap", "bound", "excess", "label")]
-            names = ("step", "gap", "bound", "gap_over_bound", "label")
+            of_step = ("step", "gap", "bound", "gap_over_bound", "label")
             for values in zip(*lists, strict=True):
-                rows.append({**settings, **whole, **dict(zip(names, values, strict=True))})
+                rows.append({**settings, **whole, **dict(zip(of_step, values, strict=True))})
     return rows
 
 
