@@ -35,6 +35,22 @@ LSTM_HD float with_sign(float size, float sign) { return copysignf(size, sign); 
 template <class T> LSTM_HD T larger(T a, T b) { return a > b ? a : b; }
 template <class T> LSTM_HD T smaller(T a, T b) { return a < b ? a : b; }
 
+// By one of several threads at the same time; on the host by one alone.
+LSTM_HD void raise(u32 *to, u32 value) {
+#ifdef __CUDA_ARCH__
+  atomicMax(to, value);
+#else
+  *to = larger(*to, value);
+#endif
+}
+LSTM_HD void add(u32 *to, u32 value) {
+#ifdef __CUDA_ARCH__
+  atomicAdd(to, value);
+#else
+  *to += value;
+#endif
+}
+
 LSTM_HD u64 bits_of(double a) {
   u64 bits;
   memcpy(&bits, &a, sizeof bits);
