@@ -39,7 +39,7 @@ PLACES = ("fast", "lines", "slow")  # all in fast memory, all but U, the team's 
 
 @dataclass(frozen=True)
 class Device:
-    """What the layout depends on: bytes of shared memory, and how many multiprocessors there are."""
+    """What the layout depends on: bytes of shared memory, and the multiprocessors."""
 
     block_memory: int
     processor_memory: int

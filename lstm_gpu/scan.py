@@ -102,8 +102,9 @@ def scan(
 ) -> Record:
     """Check the weight sets ``range(weight_sets)`` of a case.
 
-    jobs : processes of one thread each; a GPU needs one, whatever is said. The record does not depend on it, nor on how the range is
-        cut: records merge exactly. Memory does not grow with weight_sets.
+    jobs : processes of one thread each; a GPU needs one, whatever is said. The record does not
+        depend on it, nor on how the range is cut: records merge exactly. Memory does not grow
+        with weight_sets.
 
     Raises
     ------

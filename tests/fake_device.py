@@ -70,6 +70,11 @@ class ndarray:  # noqa: N801 (CuPy's name)
     def __array_function__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError("a NumPy function met a device array")
 
+    @property
+    def data(self) -> Any:
+        """The address, as kernels are given it."""
+        return types.SimpleNamespace(ptr=self._host.ctypes.data)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in _ATTRIBUTES:
             raise AttributeError(f"CuPy's ndarray has no attribute {name!r}")

@@ -1,6 +1,7 @@
 // The kernels' phases on the host, the threads of a phase one after another: for the tests.
 #include <stddef.h>
 
+#include "sphere.cuh"
 #include "team.cuh"
 
 namespace lstm {
@@ -38,6 +39,33 @@ void draw(const Case &c, const Arrangement &a, i64 index, char *fast, T *out) {
   }
 }
 
+// sphere.cu's kernels: directions (sets, samples, n), and the search of one weight set after another.
+template <class T>
+void draw_directions(const Draw &of, i64 sets, const i64 *chosen, int threads, bool backwards,
+                     double *memory, T *out) {
+  const Direction<T> team = {of, memory, memory + of.size, threads};
+  for (i64 k = 0; k < sets * of.samples; ++k)
+    draw_direction(team, of.first_set + k / of.samples,
+                   chosen ? chosen[k] : of.first_sample + k % of.samples, out + k * of.size,
+                   Each{threads, backwards});
+}
+
+template <class T>
+void search(const Claims<T> &claims, const T *h, i64 sets, int size, int gates, int samples,
+            int before, bool backwards, Found<T> *found) {
+  Tiles<T> *tiles = new Tiles<T>;
+  Held<T> *held = new Held<T>[PRODUCT_THREADS];
+  for (i64 set = 0; set < sets; ++set)
+    for (int first = 0; first < size; first += TILE) {
+      memset(tiles, 0xFF, sizeof *tiles);
+      Search<T> own = {claims, h, *tiles, size, gates, samples, sets, set, first, 0, before};
+      search_rows(own, found, Each{PRODUCT_THREADS, backwards},
+                  [&](int t) -> Held<T> & { return held[t]; });
+    }
+  delete[] held;
+  delete tiles;
+}
+
 }  // namespace lstm
 
 using namespace lstm;
@@ -54,13 +82,27 @@ using namespace lstm;
                               T *out) {                                                            \
     draw<T>(*c, *a, index, fast, out);                                                             \
   }                                                                                                \
+  extern "C" void directions_##NAME(const Draw *of, i64 sets, const i64 *chosen, int threads,      \
+                                    int backwards, double *memory, T *out) {                       \
+    draw_directions<T>(*of, sets, chosen, threads, backwards, memory, out);                        \
+  }                                                                                                \
+  extern "C" void search_##NAME(const Claims<T> *claims, const T *h, i64 sets, int size,           \
+                                int gates, int samples, int before, int backwards,                 \
+                                Found<T> *found) {                                                 \
+    search<T>(*claims, h, sets, size, gates, samples, before, backwards, found);                   \
+  }                                                                                                \
   extern "C" void sizes_##NAME(i64 *out) {                                                         \
     const i64 found[] = {sizeof(Case),       sizeof(Arrangement), sizeof(Result),                  \
                          sizeof(Worst),      sizeof(Extremes),    sizeof(Partial<T>),              \
                          sizeof(Score),      sizeof(RowBound),    sizeof(Row<T>),                  \
-                         sizeof(Centre<T>),  offsetof(Result, bins), offsetof(Arrangement, U)};    \
+                         sizeof(Centre<T>),  offsetof(Result, bins), offsetof(Arrangement, U),        \
+                         sizeof(Draw),       sizeof(Claims<T>),   sizeof(lstm::Found<T>)};          \
     memcpy(out, found, sizeof found);                                                              \
   }
+
+extern "C" void normals(u32 first, u32 stride, i64 count, double *out) {
+  for (i64 k = 0; k < count; ++k) out[k] = standard_normal(u32(first + stride * k));
+}
 
 EXPORT(double, float64)
 EXPORT(float, float32)

@@ -15,7 +15,8 @@ from lstm_gpu.arrangement import PLACES, Arrangement
 from lstm_gpu.weights import Case
 
 _SOURCE = Path(__file__).with_name("host_threads.cpp")
-_FLAGS = ["-std=c++17", "-O1", "-march=native", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno"]
+_FLAGS = ("-std=c++17", "-O1", "-march=native", "-fPIC", "-shared")
+_FLAGS += ("-ffp-contract=off", "-fno-math-errno")
 GUARD = 4096  # bytes around each memory, which nobody may touch
 
 
@@ -88,7 +89,7 @@ def draw(case, seed, index, laid):
 
 def sizes(dtype):
     names = ("Case", "Arrangement", "Result", "Worst", "Extremes", "Partial", "Score", "RowBound")
-    names += ("Row", "Centre", "bins", "U")
+    names += ("Row", "Centre", "bins", "U", "Draw", "Claims", "Found")
     out = np.zeros(len(names), np.int64)
     getattr(library(), f"sizes_{dtype}")(pointer(out))
     return dict(zip(names, out.tolist(), strict=True))

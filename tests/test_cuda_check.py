@@ -1,4 +1,4 @@
-"""The CUDA check without a GPU: its threads one after another on the host, its launch on a stand-in."""
+"""The CUDA check without a GPU: its threads on the host, one by one; its launch on a stand-in."""
 
 import itertools
 import shutil
