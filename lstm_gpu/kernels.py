@@ -17,6 +17,8 @@ from lstm_gpu import nvrtc
 from lstm_gpu.errors import InputError
 
 SOURCES = Path(__file__).with_name("cuda")
+# Of sources that are not compiled as the host is: as CuPy compiles its own functions.
+OPTIONS = {"sigmoid": ("-std=c++17", "--ftz=true")}
 
 
 def or_reason() -> tuple[Any, str]:
@@ -36,12 +38,13 @@ def cubin(name: str, architecture: int) -> Path:
     InputError
         It cannot be compiled, or the cache cannot be written.
     """
-    sha256 = hashlib.sha256(repr((nvrtc.version(), nvrtc.OPTIONS, architecture)).encode())
+    options = OPTIONS.get(name, nvrtc.OPTIONS)
+    sha256 = hashlib.sha256(repr((nvrtc.version(), options, architecture)).encode())
     for path in sorted(SOURCES.glob("*.cu*")):
         sha256.update(path.name.encode() + path.read_bytes())
     found = _cache() / f"{name}-{sha256.hexdigest()[:32]}.cubin"
     if not found.exists():
-        content, _ = nvrtc.compile_to_cubin(SOURCES / f"{name}.cu", architecture)
+        content, _ = nvrtc.compile_to_cubin(SOURCES / f"{name}.cu", architecture, base=options)
         try:
             found.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=found.parent, delete=False) as fresh:

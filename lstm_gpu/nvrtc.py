@@ -45,17 +45,19 @@ def version() -> tuple[int, int]:
     return major.value, minor.value
 
 
-def compile_to_cubin(source: Path, architecture: int, *options: str) -> tuple[bytes, str]:
+def compile_to_cubin(
+    source: Path, architecture: int, *options: str, base: tuple[str, ...] = OPTIONS
+) -> tuple[bytes, str]:
     """Compile a source for sm_`architecture`: the cubin, and the compiler's log.
 
-    Headers are looked for beside the source.
+    Headers are looked for beside the source. `options` come on top of the `base`.
 
     Raises
     ------
     InputError
         There is no compiler, or it refuses the source or the architecture: its first error.
     """
-    own = (*OPTIONS, f"--gpu-architecture=sm_{architecture}", f"-I{source.parent}", *options)
+    own = (*base, f"--gpu-architecture=sm_{architecture}", f"-I{source.parent}", *options)
     flags = (ctypes.c_char_p * len(own))(*(option.encode() for option in own))
     program = ctypes.c_void_p()
     _called(

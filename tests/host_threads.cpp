@@ -1,6 +1,7 @@
 // The kernels' phases on the host, the threads of a phase one after another: for the tests.
 #include <stddef.h>
 
+#include "sigmoid.cuh"
 #include "sphere.cuh"
 #include "team.cuh"
 
@@ -99,6 +100,45 @@ using namespace lstm;
                          sizeof(Draw),       sizeof(Claims<T>),   sizeof(lstm::Found<T>)};          \
     memcpy(out, found, sizeof found);                                                              \
   }
+
+// One segment by one thread, with the functions' values as NumPy has them.
+template <int FORM> void see_forms(int form, const Segment &own, const Values *values, Seen *seen) {
+  if (form == FORM)
+    for (u32 k = own.start; k < own.stop; ++k)
+      see_form<FORM>(*seen, k, value_of(k, own.negative), values[k - own.start]);
+  if constexpr (FORM + 1 < FORMS) see_forms<FORM + 1>(form, own, values, seen);
+}
+template <int F> void see_functions(int function, const Segment &own, const Values *values,
+                                    Seen *seen) {
+  if (function == F)
+    for (u32 k = own.start; k < own.stop; ++k)
+      see_function<F>(*seen, k, value_of(k, own.negative), values[k - own.start]);
+  if constexpr (F + 1 < FUNCTIONS) see_functions<F + 1>(function, own, values, seen);
+}
+
+// In two parts, which are joined; of the truth of a form, only `settled` is the device's own.
+extern "C" void see(const Segment *own, int of_function, int which, const Values *values,
+                    Seen *seen) {
+  Segment parts[2] = {*own, *own};
+  parts[0].stop = parts[1].start = own->start + (own->stop - own->start) / 3;
+  Seen found[2] = {nothing_seen(), nothing_seen()};
+  for (int p = 0; p < 2; ++p) {
+    if (of_function) found[p].largest = 0;
+    const Values *given = values + (parts[p].start - own->start);
+    if (of_function)
+      see_functions<0>(which, parts[p], given, &found[p]);
+    else
+      see_forms<0>(which, parts[p], given, &found[p]);
+  }
+  join(found[1], found[0], of_function);
+  *seen = found[1];
+}
+extern "C" void settle(const float *z, i64 count, double *out) {
+  for (i64 k = 0; k < count; ++k) out[k] = settled(z[k]);
+}
+extern "C" void sizes_of_survey(i64 *out) {
+  out[0] = sizeof(Values), out[1] = sizeof(Segment), out[2] = sizeof(Seen);
+}
 
 extern "C" void normals(u32 first, u32 stride, i64 count, double *out) {
   for (i64 k = 0; k < count; ++k) out[k] = standard_normal(u32(first + stride * k));

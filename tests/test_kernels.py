@@ -17,7 +17,7 @@ def compiled(tmp_path, monkeypatch):
     """The compiler stands aside: what it was asked for, and a cache of the test's own."""
     asked = []
 
-    def compile_to_cubin(source, architecture, *options):
+    def compile_to_cubin(source, architecture, *options, base):
         asked.append((source.name, architecture))
         return b"\x7fELF", ""
 

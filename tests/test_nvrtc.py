@@ -6,7 +6,7 @@ import pytest
 
 from lstm_gpu import nvrtc
 from lstm_gpu.errors import InputError
-from lstm_gpu.kernels import SOURCES
+from lstm_gpu.kernels import OPTIONS, SOURCES
 
 ARCHITECTURES = (80, 90, 100)
 NAMES = sorted(path.stem for path in SOURCES.glob("*.cu"))
@@ -31,7 +31,9 @@ def resources(log):
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_compile_without_spills(name, architecture):
-    cubin, log = nvrtc.compile_to_cubin(SOURCES / f"{name}.cu", architecture, "--ptxas-options=-v")
+    base = OPTIONS.get(name, nvrtc.OPTIONS)
+    verbose = "--ptxas-options=-v"
+    cubin, log = nvrtc.compile_to_cubin(SOURCES / f"{name}.cu", architecture, verbose, base=base)
     assert cubin.startswith(b"\x7fELF")
     assert "warning" not in log
     found = resources(log)
@@ -75,10 +77,8 @@ def test_nothing_is_contracted_or_flushed(tmp_path):
     source.write_text('extern "C" __global__ void f(float *x) { x[0] = x[1] * x[2] + x[3]; }')
     plain, _ = nvrtc.compile_to_cubin(source, 90)
     for option in ("--fmad=true", "--ftz=true"):
-        other = tuple(o for o in nvrtc.OPTIONS if option.split("=")[0] not in o)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(nvrtc, "OPTIONS", (*other, option))
-            assert nvrtc.compile_to_cubin(source, 90)[0] != plain
+        others = (o for o in nvrtc.OPTIONS if option.split("=")[0] not in o)
+        assert nvrtc.compile_to_cubin(source, 90, base=(*others, option))[0] != plain
 
 
 def test_without_a_compiler_there_is_a_reason(monkeypatch):

@@ -1,4 +1,4 @@
-"""The sphere's kernels without a GPU: NumPy's directions to the bit, and what the array code finds."""
+"""The sphere's kernels on the host: NumPy's directions to the bit, the array code's findings."""
 
 import ctypes
 
