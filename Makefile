@@ -59,7 +59,10 @@ gpu: setup
 	@$(BIN)/python -c "import sys; from lstm_gpu import backend; cupy, reason = backend.cupy_or_reason(); \
 	cupy or sys.exit(print('make gpu needs a GPU:', reason) or 2)"
 	$(BIN)/python -m pytest -m gpu
-	$(BIN)/python -m benchmarks $(ARGS)
+	@if command -v compute-sanitizer >/dev/null; then for tool in memcheck racecheck synccheck; do \
+	compute-sanitizer --tool $$tool --error-exitcode 9 $(BIN)/python -m pytest -q -n0 -m gpu tests/test_cuda_check.py \
+	tests/test_sphere_kernel.py -k "[2- or [8- or [17-" || exit; done; else echo "no compute-sanitizer here: not run"; fi
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 lint: $(READY)
 	$(BIN)/python -m ruff format --check .
