@@ -104,7 +104,11 @@ def test_where_sums_have_one_order_a_team_finds_what_the_host_finds(size, dtype)
 
 SLIPS = {
     "the wrong vector": ("team.cuh", "matrix ? team.h_prev() : team.x()", "team.x()"),
-    "a wrong divisor": ("team.cuh", "change * (1 / (2 * s))", "change * (1 / (T(2.1) * s))"),
+    "a wrong divisor": (
+        "team.cuh",
+        "change * half_inverse(s)",
+        "change * half_inverse(s) * T(0.99)",
+    ),
     "a word drawn twice": ("team.cuh", "put(own + 1, words.w[2],", "put(own + 1, words.w[1],"),
 }
 

@@ -5,17 +5,17 @@
 // run the threads of a phase one after another on the host, so that all but the barriers is tried
 // without a GPU.
 //
-// What a weight set costs on a GPU, per entry of its Jacobian and with m = n (not measured):
-//   8 uniforms      one call of Philox4x64-10: 76 products 32 x 32 -> 64 bits, 110 other integer
-//                   operations (counted in the machine code for sm_80, sm_90 and sm_100)
-//   z and its size  8 weights: 2 operations of T to make one of double, 4 to add it up twice
-//   the difference  64 operations of T besides 6 divisions (near.cuh), the formula 18, the
-//                   comparison 5 and a division; a division of double is some 10 operations
-// so about 190 operations of double beside 190 of integers: with half as many units of double as
-// of integers (H100) neither hides behind the other's time, which is why warps of different phases
-// have to run side by side. Memory: U is read twice and written once, 4 bytes each, in
-// shared memory up to n = 64 or so; beyond, 32 bytes per entry go through the second-level cache.
-// W is not kept, n x n results are not written.
+// What a weight set costs on a GPU, per entry of its Jacobian and with m = n, in instructions of a
+// thread (counted in the loops' machine code of double for sm_90; nothing was timed):
+//   8 uniforms, kept   230, of them 76 products 32 x 32 -> 64 bits: a call of Philox4x64-10
+//   z and its size     100, of them 40 of double: 8 weights, each made from its point and added twice
+//   columns' largest    20
+//   the entry          320, of them 150 of double: 100 operations and 7 divisions (near.cuh: 6)
+// A multiprocessor issues 4 x 32 a clock, and H100's does 64 operations of double: 670/128 = 5.2
+// clocks against 190/64 = 3.0. So the issue of instructions binds, the units of double next, and
+// warps of different phases have to run side by side for either. Memory: U is written once and
+// read twice, 4 bytes each, in shared memory up to n = 64 or so; beyond, 48 bytes per entry go
+// through the second-level cache. W is not kept, n x n results are not written.
 //
 // LINES, MATRIX: whether what a team has per row, and U, are in fast memory.
 #pragma once
@@ -25,6 +25,13 @@
 #include "near.cuh"
 
 namespace lstm {
+
+// 1/(2 s) of a power of two s, exactly and without a division: the exponent's sign turned.
+template <class T> LSTM_HD T half_inverse(T s) {
+  typedef typename Format<T>::Bits Bits;
+  constexpr Bits twice_bias = Bits(2 * Format<T>::BIAS - 1) << Format<T>::MANTISSA;
+  return from_bits(Bits(twice_bias - bits_of(s)));
+}
 
 // What the threads of a team find over rows, and over entries and columns.
 struct Extremes {
@@ -162,14 +169,16 @@ template <class T, bool LINES, bool MATRIX> struct Team {
       const int r = task / threads, own = task % threads;
       const int count = (length - own + threads - 1) / threads;
       const Number *row = tile() + i64(r) * length;
-      int at = count > 0 ? (r + count - r * (length / threads) % count) % count : 0;
+      const int skipped = count > 0 ? (r + count - r * (length / threads) % count) % count : 0;
+      const int from = own + threads * skipped;
       T sum = 0, size = 0;
-      for (int i = 0; i < count; ++i) {
-        const int j = own + threads * at;
-        const T term = Kept<T>::value(row[j], c.scale) * v[j];
-        sum += term;
-        size += magnitude(term);
-        at = at + 1 < count ? at + 1 : 0;
+      for (int half = 0; half < 2; ++half) {  // from there to the end, then what was skipped
+        const int stop = half ? from : length;
+        LSTM_UNROLL_4 for (int j = half ? own : from; j < stop; j += threads) {
+          const T term = Kept<T>::value(row[j], c.scale) * v[j];
+          sum += term;
+          size += magnitude(term);
+        }
       }
       if (threads > 1)
         sums()[task] = sum, sums()[a.threads + task] = size;
@@ -282,7 +291,7 @@ template <class T, bool LINES, bool MATRIX> struct Team {
                           Kept<T>::value(u[3 * gate], c.scale)};
     const T s = step()[j];
     const T change = NEAR ? change_near(centres()[k], own, s) : change_of_hidden(rows()[k], own, s);
-    return {hidden_jacobian(rows()[k], own), change * (1 / (2 * s))};
+    return {hidden_jacobian(rows()[k], own), change * half_inverse(s)};
   }
 
   // Entries, neighbouring ones by neighbouring threads.
