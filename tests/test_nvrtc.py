@@ -4,9 +4,10 @@ import re
 
 import pytest
 
-from lstm_gpu import nvrtc
+from lstm_gpu import arrangement, nvrtc
 from lstm_gpu.errors import InputError
 from lstm_gpu.kernels import OPTIONS, SOURCES
+from lstm_gpu.weights import Case
 
 ARCHITECTURES = (80, 90, 100)
 NAMES = sorted(path.stem for path in SOURCES.glob("*.cu"))
@@ -39,6 +40,11 @@ def test_kernels_compile_without_spills(name, architecture):
     found = resources(log)
     assert len(found) >= 2, log
     assert {spilled[1:] for spilled in found.values()} == {(0, 0, 0)}, found
+    for kernel, (registers, *_) in found.items():
+        if name == "check":  # what the arrangement counts on
+            _, dtype, place = kernel.split("_")
+            case = Case(8, 8, dtype, "pytorch_uniform", "generic")
+            assert registers <= arrangement.limits(case, place)[1], kernel
 
 
 @needs_nvrtc
