@@ -24,7 +24,7 @@ _RESERVED = 1024  # bytes of shared memory that each block takes for the system 
 _STATIC = 512  # bytes of shared memory that check.cu takes besides: the histogram
 # Instructions per row (activations and its bound) and per entry (the draws included), roughly:
 # they weigh how well a team's threads are filled by rows and by entries.
-_PER_ROW, _PER_ENTRY = 1500, 450
+_PER_ROW, _PER_ENTRY = 1100, 530
 
 # cuda/arrangement.cuh, member by member.
 ARRANGEMENT = np.dtype(
@@ -94,7 +94,7 @@ def sizes(case: Case, place: str, threads: int) -> tuple[dict[str, int], dict[st
     }
     numbers = {"x": m, "h_prev": n, "c_prev": n, "z": 4 * n, "reach": 4 * n, "step": n, "bound": n}
     lines = {name: count * word for name, count in numbers.items()}
-    lines |= {"largest": 4 * n, "parts": 24 * n, "rows": 14 * n * word, "centres": 7 * n * word}
+    lines |= {"largest": 4 * n, "parts": 24 * n, "rows": 9 * n * word, "centres": 9 * n * word}
     return work, lines, 0 if place == "fast" else 16 * n * n
 
 

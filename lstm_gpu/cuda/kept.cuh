@@ -6,8 +6,6 @@
 
 namespace lstm {
 
-constexpr int HALF_WAY = 1 << 23;  // the grid point of weight 0
-
 // The weight of a grid point, as `pytorch_uniform` has it. k 2^-24 - 1/2 is put together from its
 // bits, as 1 + k 2^-24 less 3/2: a conversion from an integer takes a GPU four times as long.
 LSTM_HD double weight_at(u32 point, double scale) {
@@ -21,11 +19,11 @@ template <> struct Kept<double> {
   static LSTM_HD double value(u32 kept, double scale) { return weight_at(kept, scale); }
   // A number that orders by size, and the size that belongs to it.
   static LSTM_HD u32 key(u32 kept) {
-    const int off = int(kept) - HALF_WAY;
+    const int off = int(kept) - MIDDLE;
     return u32(off < 0 ? -off : off);
   }
   static LSTM_HD double size(u32 key, double scale) {
-    return magnitude(weight_at(u32(HALF_WAY) - key, scale));
+    return magnitude(weight_at(u32(MIDDLE) - key, scale));
   }
 };
 template <> struct Kept<float> {

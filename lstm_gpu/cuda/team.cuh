@@ -10,9 +10,9 @@
 //   8 uniforms, kept   230, of them 76 products 32 x 32 -> 64 bits: a call of Philox4x64-10
 //   z and its size     100, of them 40 of double: 8 weights, each made from its point and added twice
 //   columns' largest    20
-//   the entry          320, of them 150 of double: 100 operations and 7 divisions (near.cuh: 6)
-// A multiprocessor issues 4 x 32 a clock, and H100's does 64 operations of double: 670/128 = 5.2
-// clocks against 190/64 = 3.0. So the issue of instructions binds, the units of double next, and
+//   the entry          180, of them 107 of double, a division included (near.cuh has none)
+// A multiprocessor issues 4 x 32 a clock, and H100's does 64 operations of double: 530/128 = 4.1
+// clocks against 147/64 = 2.3. So the issue of instructions binds, the units of double next, and
 // warps of different phases have to run side by side for either. Memory: U is written once and
 // read twice, 4 bytes each, in shared memory up to n = 64 or so; beyond, 48 bytes per entry go
 // through the second-level cache. W is not kept, n x n results are not written.
@@ -229,7 +229,7 @@ template <class T, bool LINES, bool MATRIX> struct Team {
       const T at[GATES] = {z()[k], z()[n() + k], z()[2 * n() + k], z()[3 * n() + k]};
       const Step<T> s = activate(at, c_prev()[k]);
       rows()[k] = row_of(s, at, c_prev()[k]);
-      centres()[k] = centre_of(at, s.c, c_prev()[k]);
+      centres()[k] = centre_of(s, c_prev()[k]);
       bound()[k] = s.f;
     }
   }
@@ -240,7 +240,8 @@ template <class T, bool LINES, bool MATRIX> struct Team {
     Extremes own = {0, 0, 0};
     for (int k = thread; k < n(); k += a.threads) {
       const Row<T> &row = rows()[k];
-      const Step<T> s = {row.i, bound()[k], row.u, row.o, centres()[k].c, row.tanh_c, 0};
+      const Centre<T> &at = centres()[k];
+      const Step<T> s = {at.i, bound()[k], at.u, at.o, at.c, at.tanh_c, 0};
       const double dz[GATES] = {g * reach()[k], g * reach()[n() + k], g * reach()[2 * n() + k],
                                 g * reach()[3 * n() + k]};
       const RowBound b = row_bound(s, row.z, dz, double(row.c_prev));
@@ -290,7 +291,7 @@ template <class T, bool LINES, bool MATRIX> struct Team {
                           Kept<T>::value(u[2 * gate], c.scale),
                           Kept<T>::value(u[3 * gate], c.scale)};
     const T s = step()[j];
-    const T change = NEAR ? change_near(centres()[k], own, s) : change_of_hidden(rows()[k], own, s);
+    const T change = NEAR ? change_near(centres()[k], own, s / 2) : change_of_hidden(rows()[k], own, s);
     return {hidden_jacobian(rows()[k], own), change * half_inverse(s)};
   }
 
