@@ -6,6 +6,7 @@
 # make gpu      the GPU's tests and measurements, on a machine that has one
 # make lint     formatters, linters, types; `make format` mends what can be mended
 # make report   Snakemake's own report of the last run, results/snakemake-report.html
+# make nvrtc    adds NVIDIA's runtime compiler, for the tests that compile the CUDA kernels; no GPU is needed
 # make torch    adds the optional torch (CPU), for the tests against torch.nn.LSTMCell
 # make slurm    adds Snakemake's executor for Slurm clusters (profiles/slurm)
 # make peers    adds torch and JAX (CPU), for `make bench` and `make evidence`
@@ -21,6 +22,7 @@ ARGS ?=
 CUPY ?= 14.2.0
 TORCH ?= torch==2.13.0+cpu
 JAX ?= jax==0.10.2
+NVRTC ?= nvidia-cuda-nvrtc==13.0.88
 
 # Another configuration has a folder of its own, so that it replaces no table of the main job: config/test/config.yaml
 # becomes runs/test-config. (Folders in its path become part of the name.)
@@ -36,7 +38,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test bench evidence gpu lint format report torch slurm peers lock setup cupy clean distclean
+.PHONY: run test bench evidence gpu lint format report nvrtc torch slurm peers lock setup cupy clean distclean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -57,7 +59,10 @@ gpu: setup
 	@$(BIN)/python -c "import sys; from lstm_gpu import backend; cupy, reason = backend.cupy_or_reason(); \
 	cupy or sys.exit(print('make gpu needs a GPU:', reason) or 2)"
 	$(BIN)/python -m pytest -m gpu
-	$(BIN)/python -m benchmarks $(ARGS)
+	@if command -v compute-sanitizer >/dev/null; then for tool in memcheck racecheck synccheck; do \
+	compute-sanitizer --tool $$tool --error-exitcode 9 $(BIN)/python -m pytest -q -n0 -m gpu tests/test_cuda_check.py \
+	tests/test_sphere_kernel.py -k "[2- or [8- or [17-" || exit; done; else echo "no compute-sanitizer here: not run"; fi
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 lint: $(READY)
 	$(BIN)/python -m ruff format --check .
@@ -73,6 +78,10 @@ format: $(READY)
 
 report: setup
 	$(SNAKEMAKE_RUN) --report results/snakemake-report.html
+
+nvrtc: $(READY)
+	$(PIP) install -qq "$(NVRTC)" cuda-pathfinder || { echo "make nvrtc: no build $(NVRTC) is at hand; name the one \
+	for this machine: make nvrtc NVRTC=nvidia-cuda-nvrtc==VERSION" >&2; exit 2; }
 
 torch: $(READY)
 	$(PIP) install -qq "$(TORCH)" || { echo "make torch: no build $(TORCH) is at hand; name the one for this \

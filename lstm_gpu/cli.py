@@ -167,7 +167,9 @@ def _add_scan(commands: Any) -> None:
     scan.add_argument("--distribution", default="pytorch_uniform", metavar="NAME")
     scan.add_argument("--regime", default="generic", metavar="NAME", help="of states and input")
     scan.add_argument("--seed", type=int, default=0, metavar="S")
-    scan.add_argument("--engine", default="auto", metavar="NAME", help="auto, compiled or numpy")
+    scan.add_argument(
+        "--engine", default="auto", metavar="NAME", help="auto, compiled, cuda, numpy"
+    )
     scan.add_argument("--jobs", type=int, metavar="J", help="processes: one per core")
     scan.set_defaults(run=_scan)
 

@@ -45,7 +45,6 @@ _WORST = np.dtype(
     [(name, "f8") for name in ("ratio", "error", "bound", "claimed", "measured")]
     + [(name, "i8") for name in ("index", "row", "column")]
 )
-_FOUND = np.dtype([("summary", _SUMMARY), ("worst", _WORST)])
 
 
 class _Case(ctypes.Structure):
@@ -166,16 +165,6 @@ def examine(
     own = (ctypes.c_int64(index), ctypes.c_int(plain))
     _call(SOURCES, "examine", case, seed, *own, *map(_pointer, arrays))
     return arrays[0], arrays[1], arrays[2]
-
-
-def check_by_block(case: Case, seed: int, start: int, stop: int, threads: int) -> np.ndarray:
-    """What the kernels' block of `threads` threads finds, run on the host: a summary and the
-    worst entry of each weight set.
-    """
-    found = np.zeros(stop - start, _FOUND)
-    own = (ctypes.c_int64(start), ctypes.c_int64(stop), ctypes.c_int64(threads))
-    _call(SOURCES, "check_by_block", case, seed, *own, _pointer(found))
-    return found
 
 
 def activations(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -58,6 +58,7 @@ class Scan:
         choice("engine", self.engine, ENGINES)
         jobs = self.processes
         needed = jobs * max(job_memory(case) for case in self.cases)
+        needed = 0 if self.engine == "cuda" else needed  # the device's memory: `cuda_check.memory`
         if needed > COMMAND_MEMORY_LIMIT:
             raise InputError(
                 f"`hidden_size` must leave {jobs} jobs below "
@@ -69,7 +70,9 @@ class Scan:
 
     @property
     def processes(self) -> int:
-        """One per core that this process may use, unless it is said."""
+        """One per core that this process may use, unless it is said; one for a GPU."""
+        if self.engine == "cuda":
+            return 1
         return self.jobs or len(os.sched_getaffinity(0))
 
     @property

@@ -242,9 +242,16 @@ def summarise(comparison: Comparison, start: int) -> Record:
     return record
 
 
-def histogram(ratios: np.ndarray) -> dict[int, int]:
-    """Count floor(2 log10 ratio), clipped to ±60; an exact zero goes to -60."""
+LEAST_BIN, MOST_BIN = -60, 60
+
+
+def bins(ratios: np.ndarray) -> np.ndarray:
+    """floor(2 log10 ratio), clipped to ±60; of an exact zero -60."""
     with np.errstate(divide="ignore"):
-        bins = np.clip(np.floor(2 * np.log10(ratios)), -60, 60).astype(int)
-    counts = np.bincount(bins + 60)
-    return {b - 60: int(count) for b, count in enumerate(counts) if count}
+        return np.clip(np.floor(2 * np.log10(ratios)), LEAST_BIN, MOST_BIN).astype(int)
+
+
+def histogram(ratios: np.ndarray) -> dict[int, int]:
+    """Count the `bins` of ratios."""
+    counts = np.bincount(bins(ratios) - LEAST_BIN)
+    return {b + LEAST_BIN: int(count) for b, count in enumerate(counts) if count}
