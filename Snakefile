@@ -13,7 +13,7 @@ min_version("9.27")
 
 sys.path.insert(0, workflow.basedir)  # the checkout's own package, installed or not
 
-from lstm_gpu import backend, configuration, ledger, packing
+from lstm_gpu import backend, configuration, ledger, lock, packing
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.shard import load_all
 from lstm_gpu.progress import WorkflowProgress
@@ -42,6 +42,11 @@ localrules:
 
 
 onstart:
+    try:
+        lock.hold()
+    except InputError as error:
+        logger.error(f"error: {error}")
+        sys.exit(2)
     WorkflowProgress().attach(logger, workflow.output_settings.quiet)
 
 

@@ -99,6 +99,7 @@ SURFACE = sources(
     "configuration.py",
     "job.py",
     "ledger.py",
+    "lock.py",
     "packing.py",
     "plain_yaml.py",
     "progress.py",
