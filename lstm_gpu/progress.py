@@ -113,7 +113,9 @@ def _is_news(record: logging.LogRecord) -> bool:
     if _event(record) == "error":
         return "CalledProcessError" not in text  # a script's exit status; its log has the reason
     routine = _event(record) in {"progress", "job_started", "job_finished"}
-    return not routine and text != "Select jobs to execute..."
+    # Where a table was not there before, Snakemake says for each that it has no copy of it.
+    missing = text.startswith("Cannot restore ") and text.endswith(": no backup found.")
+    return not routine and not missing and text != "Select jobs to execute..."
 
 
 def _failure(record: logging.LogRecord) -> str:

@@ -1,0 +1,87 @@
+"""A folder in which the workflow runs on a tiny experiment, as a user starts it."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CONFIG = Path(__file__).with_name("config.yaml")
+UNCOUNTED = {"logs", "benchmarks"}  # times and process numbers: they differ between any two runs
+
+
+class Workplace:
+    """The folder, and what may be done in it."""
+
+    def __init__(self, folder: Path, config: Path = CONFIG) -> None:
+        self.folder, self.config = folder, config
+        self.results = folder / "results"
+        self.log = folder / "said"
+
+    @property
+    def command(self) -> list[str]:
+        """What the user types; two jobs at a time, whatever the machine has."""
+        return [
+            *(sys.executable, "-m", "snakemake", "--directory", str(self.folder)),
+            *("--configfile", str(self.config), "--cores", "2"),
+        ]
+
+    def start(self, *before: str, log: Path | None = None, **variables: str) -> subprocess.Popen:
+        """Start the workflow in a process group of its own; its words go to a file."""
+        self.folder.mkdir(exist_ok=True)
+        with (log or self.log).open("wb") as words:
+            return subprocess.Popen(
+                [*before, *self.command],
+                cwd=ROOT,
+                env={**os.environ, **variables},
+                stdout=words,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def run(self, *before: str, **variables: str) -> tuple[int, str]:
+        """Run the workflow to its end: exit code and words."""
+        code = self.start(*before, **variables).wait(timeout=300)
+        return code, self.said()
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def copy(self, folder: Path) -> "Workplace":
+        """The same in another folder, times of files included."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return Workplace(folder, self.config)
+
+    def digests(self) -> dict[str, str]:
+        """What a run is for: every table, shard, counterexample and picture, and the page."""
+        return {
+            str(path.relative_to(self.results)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.results.rglob("*"))
+            if path.is_file()
+            and path.relative_to(self.results).parts[0] not in UNCOUNTED
+            and path.name != ".snakemake_timestamp"
+        }
+
+
+def end(process: subprocess.Popen) -> None:
+    """Kill a workflow and all its jobs, as a power cut does."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def jobs(process: subprocess.Popen) -> list[int]:
+    """The jobs that are running now: the interpreters that a workflow has started."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            group = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[2])
+            script = len(words) > 1 and b"/.snakemake/scripts/" in words[1]
+            if group == process.pid and script and b"python" in words[0]:
+                found.append(int(entry.name))
+    return found
