@@ -45,8 +45,7 @@ onstart:
     try:
         lock.hold()
     except InputError as error:
-        logger.error(f"error: {error}")
-        sys.exit(2)
+        refuse(error)
     WorkflowProgress().attach(logger, workflow.output_settings.quiet)
 
 

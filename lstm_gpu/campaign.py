@@ -4,12 +4,11 @@ What a job of the workflow runs. Results are JSON-able and a pure function of (c
 and the backend.
 """
 
-import functools
 import importlib.util
 import math
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -70,27 +69,6 @@ def memory_by_input(case: Case) -> int:
     return job_memory(case) * max(n, m) // n + 3 * 2 * real * m**2
 
 
-Shard = TypeVar("Shard", bound=Callable[..., dict[str, Any]])
-
-
-def _naming_memory(shard: Shard) -> Shard:
-    """Add to an allocation that fails in a shard what its blocks need (`job_memory`)."""
-
-    @functools.wraps(shard)
-    def naming(case: Case, seed: int, start: int, stop: int, *rest: Any, **named: Any) -> Any:
-        try:
-            return shard(case, seed, start, stop, *rest, **named)
-        except MemoryError as error:
-            sets = max(1, min(block_size(case), stop - start))
-            needed = math.ceil(sets * job_memory(case) / 2**20)
-            raise MemoryError(
-                f"{error or 'no memory left'}; the arrays of this job need up to {needed} MiB "
-                f"({sets} weight sets of n = {case.hidden_size} at a time)"
-            ) from error
-
-    return cast(Shard, naming)
-
-
 def _blocks(
     start: int, stop: int, size: int, progress: Progress, cut: int = 0
 ) -> Iterator[tuple[int, int]]:
@@ -104,7 +82,6 @@ def _blocks(
                 progress(last - start, stop - start)
 
 
-@_naming_memory
 def check_shard(
     case: Case,
     seed: int,

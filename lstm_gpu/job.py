@@ -47,10 +47,10 @@ def job(snakemake: Any) -> Iterator[TextIO]:
     except InputError as error:
         _fail(workflow, f"error: {error}", log)
     except MemoryError as error:
-        _fail(workflow, _out_of_memory(error), log)
+        _fail(workflow, _out_of_memory(error, snakemake), log)
     except (ImportError, OSError) as error:
         if _NO_MEMORY in str(error):  # of a library, or of a thread
-            _fail(workflow, _out_of_memory(error), log)
+            _fail(workflow, _out_of_memory(error, snakemake), log)
         if isinstance(error, OSError) and error.errno in _NO_PLACE:  # of the log, or an old result
             _fail(workflow, _unwritable(error.filename or path, error), log)
         raise
@@ -66,13 +66,15 @@ def _unwritable(path: Any, error: OSError) -> str:
     )
 
 
-def _out_of_memory(error: BaseException) -> str:
+def _out_of_memory(error: BaseException, snakemake: Any) -> str:
     reason = " ".join(str(error).split()).rstrip(".") or "no memory left"
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     allowed = "" if limit == resource.RLIM_INFINITY else f", limit {limit >> 20} MiB"
+    needed = getattr(getattr(snakemake, "resources", None), "mem_mb", None)
+    plan = f" This job needs up to {needed} MiB." if needed else ""
     return (
-        f"error: memory: {reason} (in use {_in_use() >> 20} MiB{allowed}). Allow each job more "
-        "memory, run fewer jobs at a time (`--cores`), or choose smaller hidden sizes."
+        f"error: memory: {reason} (address space in use {_in_use() >> 20} MiB{allowed}).{plan} Allow "
+        "it more, run fewer jobs at a time (`--cores`), or choose smaller hidden sizes."
     )
 
 

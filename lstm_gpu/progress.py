@@ -1,6 +1,7 @@
 """How far a long job is: a bar on a terminal, a plain line now and then in a log file."""
 
 import logging
+import re
 import shutil
 import sys
 import time
@@ -15,6 +16,8 @@ __all__ = ["Progress", "WorkflowProgress"]
 
 LINE_EVERY = 20.0
 """Seconds between two lines of a log; the last line always comes."""
+
+_KILLED = re.compile(r"SIGKILL|exit status 137\b")  # of the shell around a job, or of the job
 
 
 class Progress:
@@ -82,6 +85,7 @@ class WorkflowProgress(logging.Handler):
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
         self.progress = Progress("workflow", "jobs", stream)
+        self.killed = False  # what the exit status said of the job that is reported next
 
     def attach(self, logger: logging.Logger, quiet: Iterable[Any]) -> None:
         """Take over from the handlers of `logger` when `quiet` (of Snakemake) asks for it."""
@@ -99,8 +103,11 @@ class WorkflowProgress(logging.Handler):
                 self.progress(done, total)
                 if done >= total:
                     self.progress.close()
+            case "error":
+                self.killed = bool(_KILLED.search(record.getMessage()))
             case "job_error":
-                self.progress.write(_failure(record))
+                self.progress.write(_failure(record, self.killed))
+                self.killed = False
 
 
 def _event(record: logging.LogRecord) -> str:
@@ -118,9 +125,12 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not routine and not missing and text != "Select jobs to execute..."
 
 
-def _failure(record: logging.LogRecord) -> str:
+def _failure(record: logging.LogRecord, killed: bool) -> str:
     name = getattr(record, "rule_name", None) or "job"
     logs = [Path(str(log).split(" (", 1)[0]) for log in getattr(record, "log", None) or []]
+    if killed:  # it could not say so itself
+        why = "killed (kill -9), by hand or by the system when memory ran out. Run again"
+        return f"{name} failed: {why} (log: {logs[0] if logs else 'none'})"
     for log in logs:
         if log.is_file():
             with log.open(encoding="utf-8", errors="replace") as lines:

@@ -15,19 +15,20 @@ UNCOUNTED = {"logs", "benchmarks"}  # times and process numbers: they differ bet
 
 
 class Workplace:
-    """The folder, and what may be done in it."""
+    """The folder, and what may be done in it; up to the tables, or `full` with figures and page."""
 
-    def __init__(self, folder: Path, config: Path = CONFIG) -> None:
-        self.folder, self.config = folder, config
+    def __init__(self, folder: Path, config: Path = CONFIG, full: bool = False) -> None:
+        self.folder, self.config, self.full = folder, config, full
         self.results = folder / "results"
         self.log = folder / "said"
 
     @property
     def command(self) -> list[str]:
         """What the user types; two jobs at a time, whatever the machine has."""
+        until = [] if self.full else ["--until", "aggregate"]
         return [
             *(sys.executable, "-m", "snakemake", "--directory", str(self.folder)),
-            *("--configfile", str(self.config), "--cores", "2"),
+            *("--configfile", str(self.config), "--cores", "2", *until),
         ]
 
     def start(self, *before: str, log: Path | None = None, **variables: str) -> subprocess.Popen:
@@ -54,15 +55,16 @@ class Workplace:
     def copy(self, folder: Path) -> "Workplace":
         """The same in another folder, times of files included."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Workplace(folder, self.config)
+        return Workplace(folder, self.config, self.full)
 
-    def digests(self) -> dict[str, str]:
-        """What a run is for: every table, shard, counterexample and picture, and the page."""
+    def digests(self, full: bool | None = None) -> dict[str, str]:
+        """What a run is for: every table, shard, counterexample, and if `full` picture and page."""
+        drawn = set() if self.full and full is not False else {"figures", "report.html"}
         return {
             str(path.relative_to(self.results)): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(self.results.rglob("*"))
             if path.is_file()
-            and path.relative_to(self.results).parts[0] not in UNCOUNTED
+            and path.relative_to(self.results).parts[0] not in UNCOUNTED | drawn
             and path.name != ".snakemake_timestamp"
         }
 
