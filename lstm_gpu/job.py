@@ -73,8 +73,8 @@ def _out_of_memory(error: BaseException, snakemake: Any) -> str:
     needed = getattr(getattr(snakemake, "resources", None), "mem_mb", None)
     plan = f" This job needs up to {needed} MiB." if needed else ""
     return (
-        f"error: memory: {reason} (address space in use {_in_use() >> 20} MiB{allowed}).{plan} Allow "
-        "it more, run fewer jobs at a time (`--cores`), or choose smaller hidden sizes."
+        f"error: memory: {reason} (address space in use {_in_use() >> 20} MiB{allowed}).{plan} "
+        "Allow it more, run fewer jobs at a time (`--cores`), or choose smaller hidden sizes."
     )
 
 

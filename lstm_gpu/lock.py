@@ -11,6 +11,7 @@ outlive a workflow that was killed alone, and the next one must not start beside
 import fcntl
 import os
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -18,9 +19,10 @@ from typing import IO
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import PARTIAL, STAGED
 
-__all__ = ["hold", "join"]
+__all__ = ["free", "hold", "join"]
 
 FOLDER = Path(".snakemake")  # of the working directory; Snakemake makes it before any job
+_LOOKS = 5
 _held: list[IO[str]] = []  # open until the process ends
 
 
@@ -43,7 +45,7 @@ def hold() -> None:
         if lock is None:
             return
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_alone(lock)
         except BlockingIOError:
             raise InputError(
                 f"`{Path.cwd()}` must have one workflow at a time, but {who} is running in it"
@@ -60,6 +62,21 @@ def hold() -> None:
             lock.close()
 
 
+def free() -> bool:
+    """Whether nobody is at work in the working directory."""
+    for name, kind in (("workflow", fcntl.LOCK_SH), ("jobs", fcntl.LOCK_EX)):
+        lock = _open(name)
+        if lock is not None:
+            with lock:
+                try:
+                    fcntl.flock(lock, kind | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                except OSError:  # no such locks here
+                    return True
+    return True
+
+
 def join() -> None:
     """Count this process among the jobs at work in the working directory, until it ends."""
     lock = _open("jobs")
@@ -67,6 +84,15 @@ def join() -> None:
         with suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_SH)
         _held.append(lock)
+
+
+def _lock_alone(lock: IO[str]) -> None:
+    """Wait a moment for those who only look whether it is `free`."""
+    for _ in range(_LOOKS):
+        with suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.05)
+    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _open(name: str) -> IO[str] | None:

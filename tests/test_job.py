@@ -46,7 +46,10 @@ def test_everything_printed_goes_to_the_log(tmp_path):
     ("body", "line"),
     [
         ("raise InputError('`x` must be y,\\n got z.')", "error: `x` must be y, got z."),
-        ("raise MemoryError('Unable to\\nallocate')", "error: memory: Unable to allocate (address space in use "),
+        (
+            "raise MemoryError('Unable to\\nallocate')",
+            "error: memory: Unable to allocate (address space in use ",
+        ),
         ("raise MemoryError", "error: memory: no memory left (address space in use "),
     ],
 )

@@ -1,8 +1,10 @@
 """kill -9 of a job, of the workflow alone, and of the workflow with its jobs; several workflows."""
 
 import os
+import shutil
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 from conftest import LONG
@@ -46,46 +48,55 @@ def refusals(place: Workplace) -> int:
 
 
 @pytest.mark.parametrize("who", ["workflow and jobs", "workflow"])
-@pytest.mark.parametrize("number", range(17 if LONG else 1))
-def test_a_killed_workflow_resumes(who, number, undisturbed, chance, settle, tmp_path):
-    full = LONG and number % 5 < 2  # the other ones end with the tables
-    resumed = number % 2 or (not LONG and who == "workflow")
-    place = (
-        half_done(undisturbed, chance, tmp_path / "work", full)
-        if resumed
-        else Workplace(tmp_path / "work", full=full)
-    )
-    process = place.start()
-    wait_for_jobs(process)
-    time.sleep(chance.uniform(0, 8 if full else 3))
-    if who == "workflow":
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        refused = refusals(place)
-    else:
-        end(process)
-        refused = 0
-    settle(place, f"kill -9 of the {who}", refused=refused)
-
-
-@pytest.mark.parametrize("number", range(16 if LONG else 1))
-def test_a_killed_job_is_done_again(number, place, chance, settle):
-    place.full = LONG and number % 5 < 2
-    process = place.start()
-    wait_for_jobs(process)
-    time.sleep(chance.uniform(0, 6 if place.full else 2))
-    victims = wait_for_jobs(process)[:1]
-    for victim in victims:
-        os.kill(victim, signal.SIGKILL)
-    code, said = process.wait(), place.said()
-    assert bool(victims) == (code != 0), said
-    if victims:
-        assert sum(" failed" in line for line in said.splitlines()) >= 1, said
-        assert "killed" in said, said
-    settle(place, "kill -9 of a job", injected=len(victims))
-
-
 @pytest.mark.parametrize("number", range(6 if LONG else 1))
+def test_a_killed_workflow_resumes(who, number, undisturbed, chance, settle, tmp_path):
+    """Three times in a row in the long form: each rerun must come to its jobs."""
+    full = LONG and number % 2 == 0  # the other ones end with the tables
+    if number % 3 == 1 or (who == "workflow" and not LONG):
+        place = half_done(undisturbed, chance, tmp_path / "work", full)
+    else:
+        place = Workplace(tmp_path / "work", full=full)
+    killed = refused = 0
+    while killed < (3 if LONG else 1):
+        process = place.start()
+        if not wait_for_jobs(process):  # it had no more to do
+            break
+        time.sleep(chance.uniform(0, 4 if full else 2))
+        killed += process.poll() is None
+        if who == "workflow":
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            refused += refusals(place)
+            shutil.rmtree(place.results / "shards" / "check", ignore_errors=True)
+        else:
+            end(process)
+    settle(place, f"kill -9 of the {who}", killed, refused)
+
+
+@pytest.mark.parametrize("number", range(4 if LONG else 1))
+def test_killed_jobs_are_done_again(number, place, chance, settle):
+    """Some in one run, which goes on with the others."""
+    place.full = LONG and number % 2 == 0
+    process = place.start()
+    killed: set[int] = set()
+    while len(killed) < (4 if LONG else 1):
+        victims = set(wait_for_jobs(process)) - killed
+        if process.poll() is not None:
+            break
+        if victims:
+            time.sleep(chance.uniform(0, 1.2))
+            victim = chance.choice(sorted(victims))
+            with suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGKILL)
+                killed.add(victim)
+        time.sleep(0.02)
+    code, said = process.wait(), place.said()
+    failed = sum(" failed: killed (kill -9)" in line for line in said.splitlines())
+    assert bool(failed) == (code != 0), said
+    settle(place, "kill -9 of a job", failed)
+
+
+@pytest.mark.parametrize("number", range(4 if LONG else 1))
 def test_a_second_workflow_is_refused_and_the_first_goes_on(number, place, chance, settle):
     first = place.start()
     if number:  # else both at the same moment

@@ -15,7 +15,7 @@ if any("/.snakemake/scripts/" in word and ".check." in word for word in sys.orig
 """
 
 
-@pytest.mark.parametrize("megabytes", [60, 120, 200, 300, 400] if LONG else [300])
+@pytest.mark.parametrize("megabytes", [60, 120, 200] if LONG else [160])
 def test_a_job_without_memory_says_how_much_it_needs(megabytes, place, settle, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(LIMITER)
     config = tmp_path / "config.yaml"
