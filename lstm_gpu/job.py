@@ -13,11 +13,13 @@ from typing import Any, NoReturn, TextIO
 
 from lstm_gpu import lock
 from lstm_gpu.errors import InputError
+from lstm_gpu.progress import NEED
 
 __all__ = ["job"]
 
 _NO_PLACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # a full disk, a quota, a read-only folder
-_NO_MEMORY = "Cannot allocate memory"  # as the system words it, in whatever exception
+# As the system words it, in whatever exception.
+_NO_MEMORY = ("Cannot allocate memory", "failed to map segment from shared object")
 
 
 @contextmanager
@@ -43,13 +45,15 @@ def job(snakemake: Any) -> Iterator[TextIO]:
         os.dup2(log.fileno(), stream)
     signal.signal(signal.SIGTERM, _leave)
     try:
+        if need := _need(snakemake):
+            log.write(f"{NEED} {need} of memory\n")
         yield log
     except InputError as error:
         _fail(workflow, f"error: {error}", log)
     except MemoryError as error:
         _fail(workflow, _out_of_memory(error, snakemake), log)
     except (ImportError, OSError) as error:
-        if _NO_MEMORY in str(error):  # of a library, or of a thread
+        if any(words in str(error) for words in _NO_MEMORY):  # of a library, or of a thread
             _fail(workflow, _out_of_memory(error, snakemake), log)
         if isinstance(error, OSError) and error.errno in _NO_PLACE:  # of the log, or an old result
             _fail(workflow, _unwritable(error.filename or path, error), log)
@@ -67,15 +71,22 @@ def _unwritable(path: Any, error: OSError) -> str:
 
 
 def _out_of_memory(error: BaseException, snakemake: Any) -> str:
-    reason = " ".join(str(error).split()).rstrip(".") or "no memory left"
+    # The last words: NumPy puts two screens of advice before the reason.
+    reason = " ".join(str(error).split()).rstrip(".")[-200:] or "no memory left"
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     allowed = "" if limit == resource.RLIM_INFINITY else f", limit {limit >> 20} MiB"
-    needed = getattr(getattr(snakemake, "resources", None), "mem_mb", None)
-    plan = f" This job needs up to {needed} MiB." if needed else ""
+    need = _need(snakemake)
+    plan = f" This job {NEED} {need}." if need else ""
     return (
         f"error: memory: {reason} (address space in use {_in_use() >> 20} MiB{allowed}).{plan} "
         "Allow it more, run fewer jobs at a time (`--cores`), or choose smaller hidden sizes."
     )
+
+
+def _need(snakemake: Any) -> str:
+    """What the rule asks for, from `packing.memory`."""
+    needed = getattr(getattr(snakemake, "resources", None), "mem_mb", None)
+    return f"{needed} MiB" if needed else ""
 
 
 def _in_use() -> int:

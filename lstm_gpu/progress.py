@@ -12,10 +12,13 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "WorkflowProgress"]
+__all__ = ["NEED", "Progress", "WorkflowProgress"]
 
 LINE_EVERY = 20.0
 """Seconds between two lines of a log; the last line always comes."""
+
+NEED = "needs up to"
+"""How the first line of a job's log begins, which says how much memory it may take."""
 
 _KILLED = re.compile(r"SIGKILL|exit status 137\b")  # of the shell around a job, or of the job
 
@@ -126,15 +129,25 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def _failure(record: logging.LogRecord, killed: bool) -> str:
+    """One line: the last of the job's log, or what can be said for a process that could not."""
     name = getattr(record, "rule_name", None) or "job"
     logs = [Path(str(log).split(" (", 1)[0]) for log in getattr(record, "log", None) or []]
-    if killed:  # it could not say so itself
-        why = "killed (kill -9), by hand or by the system when memory ran out. Run again"
-        return f"{name} failed: {why} (log: {logs[0] if logs else 'none'})"
-    for log in logs:
-        if log.is_file():
-            with log.open(encoding="utf-8", errors="replace") as lines:
-                last = deque((line.strip() for line in lines if line.strip()), maxlen=1)
-            if last:
-                return f"{name} failed: {last[0]} (log: {log})"
-    return f"{name} failed" + (f" (log: {logs[0]})" if logs else "")
+    where = f" (log: {logs[0]})" if logs else ""
+    first, last = _ends(logs[0]) if logs else ("", "")
+    need = f" ({first})" if first.startswith(NEED) else ""
+    if killed:
+        why = f"killed (kill -9), by hand or by the system when memory ran out{need}. Run again"
+        return f"{name} failed: {why}{where}"
+    if "emory" in last and not last.startswith("error: "):  # a library in C that ended the process
+        last += need
+    return f"{name} failed" + (f": {last}" if last else "") + where
+
+
+def _ends(log: Path) -> tuple[str, str]:
+    """The first and the last line of a log with something on them."""
+    if not log.is_file():
+        return "", ""
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        said = (line.strip() for line in lines if line.strip())
+        first = next(said, "")
+        return first, next(iter(deque(said, maxlen=1)), first)

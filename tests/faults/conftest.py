@@ -38,10 +38,12 @@ def chance(request) -> random.Random:
 def settle(undisturbed, record_property):
     """Run again after faults: the tables must have the bytes of the undisturbed run."""
 
-    def settled(place: Workplace, kind: str, injected: int = 1, refused: int = 0) -> None:
+    def settled(
+        place: Workplace, kind: str, injected: int = 1, refused: int = 0, wanted=undisturbed
+    ) -> None:
         code, said = place.run()
-        wanted, found = undisturbed.digests(full=place.full), place.digests()
-        differing = [name for name in {*wanted, *found} if wanted.get(name) != found.get(name)]
+        right, found = wanted.digests(full=place.full), place.digests()
+        differing = [name for name in {*right, *found} if right.get(name) != found.get(name)]
         counts = (injected, refused, int(code != 0), len(differing))
         record_property("fault", [kind, *counts])
         assert code == 0, said
