@@ -32,34 +32,23 @@ def hold() -> None:
     What killed runs left half-written is removed then, for nobody can be writing it: temporary
     files, and Snakemake's copies of the tables, which would stop the job that makes them.
 
-    Where the file system has no locks (some network ones) this does nothing: there Snakemake's own
-    lock is the only one.
+    Where the file system has no locks (some network ones) this does nothing: a profile for such
+    a place leaves Snakemake its own lock (no `nolock`).
 
     Raises
     ------
     InputError
         Another workflow, or a job of one that was killed, is at work in the directory.
     """
-    for name, who in (("workflow", "another workflow"), ("jobs", "a job of a killed workflow")):
-        lock = _open(name)
-        if lock is None:
-            return
-        try:
-            _lock_alone(lock)
-        except BlockingIOError:
-            raise InputError(
-                f"`{Path.cwd()}` must have one workflow at a time, but {who} is running in it"
-                f"{_holders(lock)}. Wait until it has ended, end it, or run in another folder "
-                "(`snakemake --directory`)."
-            ) from None
-        except OSError:
-            return
-        if name == "workflow":
-            _held.append(lock)
-        else:
+    workflow = _open("workflow")
+    if workflow is None or not _alone(workflow, "another workflow"):
+        return
+    _held.append(workflow)
+    jobs = _open("jobs")
+    if jobs is not None and _alone(jobs, "a job of a killed workflow"):
+        with jobs:
             _sweep(Path("results"))
             shutil.rmtree(FOLDER / "backups", ignore_errors=True)
-            lock.close()
 
 
 def free() -> bool:
@@ -86,13 +75,23 @@ def join() -> None:
         _held.append(lock)
 
 
-def _lock_alone(lock: IO[str]) -> None:
-    """Wait a moment for those who only look whether it is `free`."""
-    for _ in range(_LOOKS):
-        with suppress(BlockingIOError):
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        time.sleep(0.05)
-    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _alone(lock: IO[str], who: str) -> bool:
+    """Lock it against all others; False, and closed, where there are no such locks."""
+    for _ in range(_LOOKS):  # somebody may be looking whether it is `free`
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.05)
+        except OSError:
+            lock.close()
+            return False
+    holders = _holders(lock)
+    lock.close()
+    raise InputError(
+        f"`{Path.cwd()}` must have one workflow at a time, but {who} is running in it{holders}. "
+        "Wait until it has ended, end it, or run in another folder (`snakemake --directory`)."
+    )
 
 
 def _open(name: str) -> IO[str] | None:

@@ -1,14 +1,12 @@
 """Counts what the faults did: injected, lost, different. FAULTS=long has the full numbers."""
 
-import os
 import random
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from workplace import Workplace
+from workplace import LONG, Workplace
 
-LONG = os.environ.get("FAULTS") == "long"
 SEED = 20261128
 NAMES = ("injected", "refused", "lost", "differing")
 

@@ -4,8 +4,7 @@ import os
 import shutil
 
 import pytest
-from conftest import LONG
-from workplace import Workplace
+from workplace import LONG, Workplace
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from conftest import LONG
-from test_killed import wait_for_jobs
+from workplace import LONG, wait_for_jobs
 
 pytestmark = [
     pytest.mark.slow,

@@ -7,20 +7,11 @@ import time
 from contextlib import suppress
 
 import pytest
-from conftest import LONG
-from workplace import Workplace, end, jobs
+from workplace import LONG, Workplace, end, wait_for_jobs
 
 pytestmark = pytest.mark.slow
 
 REFUSAL = "must have one workflow at a time"
-
-
-def wait_for_jobs(process) -> list[int]:
-    while process.poll() is None:
-        if found := jobs(process):
-            return found
-        time.sleep(0.02)
-    return []
 
 
 def half_done(undisturbed: Workplace, chance, folder, full) -> Workplace:

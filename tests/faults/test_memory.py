@@ -3,8 +3,7 @@
 import re
 
 import pytest
-from conftest import LONG
-from workplace import Workplace
+from workplace import LONG, Workplace
 
 pytestmark = pytest.mark.slow
 

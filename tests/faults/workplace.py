@@ -6,9 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
+LONG = os.environ.get("FAULTS") == "long"
 ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).with_name("config.yaml")
 UNCOUNTED = {"logs", "benchmarks", "jobs"}  # times, and what only the workflow looks at
@@ -87,3 +89,12 @@ def jobs(process: subprocess.Popen) -> list[int]:
             if group == process.pid and script and b"python" in words[0]:
                 found.append(int(entry.name))
     return found
+
+
+def wait_for_jobs(process: subprocess.Popen) -> list[int]:
+    """The jobs that are running, as soon as there are any; none when the workflow has ended."""
+    while process.poll() is None:
+        if found := jobs(process):
+            return found
+        time.sleep(0.02)
+    return []

@@ -5,7 +5,7 @@ import shutil
 import time
 
 import pytest
-from conftest import LONG
+from workplace import LONG
 
 pytestmark = pytest.mark.slow
 
