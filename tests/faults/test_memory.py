@@ -26,7 +26,7 @@ def large(tmp_path_factory, undisturbed) -> Workplace:
     return place
 
 
-@pytest.mark.parametrize("megabytes", [60, 110, 150, 170] if LONG else [160])
+@pytest.mark.parametrize("megabytes", [60, 110, 150] if LONG else [160])
 def test_a_job_without_memory_says_how_much_it_needs(megabytes, large, settle, tmp_path):
     place = Workplace(tmp_path / "work", large.config)
     (tmp_path / "sitecustomize.py").write_text(LIMITER)
