@@ -210,6 +210,10 @@ def _shrink(options: argparse.Namespace) -> int:
 
 def _verdicts(options: argparse.Namespace) -> int:
     path = options.results / "verdicts.csv"
+    if (options.results / "manifest.json").exists():  # else a table that is looked at alone
+        from lstm_gpu.report import digests
+
+        digests.check(options.results, ["manifest.json"], only=["verdicts.csv", "mutants.csv"])
     rows = list(_rows(path, {"claim", "reading", "verdict"}))
     if not rows:
         raise InputError(f"`{path}` has no verdicts. Run the workflow again.")

@@ -27,6 +27,9 @@ HEADER = ("format", "version", "digest")
 LARGEST = 2**26
 """Bytes of a file that is read. Parsed, the worst of that size (`[[],[],…`) takes 24 times this."""
 
+PARTIAL = ".partial"  # how the name of a file ends that is being written
+STAGED = ".staged-"  # how the name of a folder begins in which several are (`report.publish`)
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -46,7 +49,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         path = path.resolve()  # the file changes, the link stays
     if path.name in ("", "..") or (path.exists() and not path.is_file() and not path.is_dir()):
         raise InputError(f"`{path}` must be a regular file to be written. Choose another name.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

@@ -105,12 +105,14 @@ SURFACE = sources(
     "report/**/*",
     "checking.py",
     "cli.py",
+    "clock.py",
     "explicit.py",
     "__main__.py",
     "configuration.py",
     "devices.py",
     "job.py",
     "ledger.py",
+    "lock.py",
     "packing.py",
     "plain_yaml.py",
     "progress.py",
@@ -142,6 +144,15 @@ FOLDERS = list(cases.instance_patterns)
 JOBS = {
     kind: packing.plan(kind, config, FOLDERS, target) for kind in packing.kinds(config)
 }
+
+if workflow.is_main_process and not workflow.output_settings.dryrun and lock.free():
+    try:
+        clock.refuse_future(sources("**/*") + formula_files, "results")
+    except InputError as error:
+        refuse(error)
+    clock.mend("results")
+    for damaged in digests.drop_damaged(Path("results")):
+        logger.error(f"{damaged} is not what the run wrote: it is made again")
 
 if workflow.is_main_process:
     # A shard that was lost or touched since: its job runs again, and makes that shard alone.
