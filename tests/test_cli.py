@@ -16,7 +16,9 @@ def good(step):
     return step.f[:, :, None] * step.xp.eye(step.f.shape[1], dtype=step.f.dtype)
 """
 WRONG = GOOD.replace("good", "wrong").replace("step.f[", "step.i[")
-NAN = GOOD.replace("good", "nothing").replace("return ", "return step.xp.nan * ")
+NAN = GOOD.replace("good", "nothing").replace(
+    "return ", "return step.xp.where(step.x[:, :1, None] > 0, 1, step.xp.nan) * "
+)
 ERROR = GOOD.replace("good", "error").replace("step.f[", "step.nope[")
 SMALL = ["--hidden-size", "2", "--weight-sets", "2", "--distribution", "sparse", "normal_gain_1"]
 

@@ -12,7 +12,8 @@ from lstm_gpu import bounds, derivatives
 from lstm_gpu.backend import to_host
 from lstm_gpu.checking import Plan, check_formulas
 from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
-from lstm_gpu.formulas.quantities import BY_CELL_MUTANTS, QUANTITIES, Material
+from lstm_gpu.formulas.quantities import QUANTITIES, Material
+from lstm_gpu.formulas.slips import BY_CELL_MUTANTS
 from lstm_gpu.weights import DTYPES, Case
 
 LITERAL = "as_literal"  # overflows at large -z, and is then inconclusive
