@@ -15,6 +15,7 @@ from lstm_gpu.counterexample import (
     counterexample_path,
     findings_of,
     first_of,
+    fresh,
     one_by_one,
 )
 from lstm_gpu.errors import InputError
@@ -134,13 +135,16 @@ def check_formulas(formulas: Sequence[Formula], plan: Plan) -> list[Result]:
     trial = Trial()
     for case in plan.cases:
         try_case(list(formulas), case, plan.seed, 0, plan.sets, xp, trial, draw=plan.draw)
-    return [_result(formula, trial, plan, xp) for formula in formulas]
+    loaded: dict[str, list[Formula]] = {}
+    return [_result(formula, trial, plan, xp, loaded) for formula in formulas]
 
 
 _MARKS = ("not_finite", "rounded")
 
 
-def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
+def _result(
+    formula: Formula, trial: Trial, plan: Plan, xp: Any, loaded: dict[str, list[Formula]]
+) -> Result:
     source = Path(formula.file).stem
 
     def untried(error: str) -> Result:
@@ -165,7 +169,8 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any) -> Result:
     example, note = None, ""
     try:
         if chosen is not None:
-            example = counterexample(formula, chosen, plan.seed, plan.backend, xp, plan.trained)
+            alone = fresh(formula, loaded)
+            example = counterexample(alone, chosen, plan.seed, plan.backend, xp, plan.trained)
     except MixedError as error:
         example = one_by_one(formula, in_cases, plan, xp)
         if example is None:

@@ -130,7 +130,8 @@ def one_by_one(
 
     Its file is run again before each of the two looks, for it may remember what it has seen.
     """
-    trial, alone = Trial(), _fresh(formula)
+    trial = Trial()
+    alone = fresh(formula, {})
     for finding in in_cases:
         if finding.verdict == REFUTED and finding.case is not None:
             for index in range(plan.sets):
@@ -140,7 +141,7 @@ def one_by_one(
         return None
     chosen = choose(findings_of(formula, trial))
     try:
-        again = _fresh(formula)
+        again = fresh(formula, {})
         if chosen is None:
             return None
         return counterexample(again, chosen, plan.seed, plan.backend, xp, plan.trained)
@@ -148,8 +149,16 @@ def one_by_one(
         return None
 
 
-def _fresh(formula: Formula) -> Formula:
-    """The formula with nothing remembered, where it is from a file."""
+def fresh(formula: Formula, loaded: dict[str, list[Formula]]) -> Formula:
+    """The formula with nothing remembered, as a replay will have it, where it is from a file.
+
+    loaded : file -> its formulas, run again; added to
+    """
     if not formula.file:
         return formula
-    return next((f for f in loading.load(formula.file) if f.key == formula.key), formula)
+    if formula.file not in loaded:
+        try:
+            loaded[formula.file] = loading.load(formula.file)
+        except InputError:  # changed or gone since
+            loaded[formula.file] = []
+    return next((f for f in loaded[formula.file] if f.key == formula.key), formula)

@@ -107,6 +107,19 @@ def test_bounds_are_sharp_enough_to_mean_something(quantity):
     assert (central.max(axis=(1, 2)) < 1e-6 * abs(material.truth).max(axis=(1, 2))).all()
 
 
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_a_large_cell_state_widens_the_bound_of_what_is_made_of_it_alone(quantity):
+    """c_{t-1} = 1e6 leaves the bounds on the gates as they are, and a slip of 1e-12 visible."""
+    sets = drawn(GENERIC, 2)
+    wide = replace(sets, c_prev=sets.c_prev * 0 + 1e6)
+    found = [Material(QUANTITIES[quantity], s).references for s in (sets, wide)]
+    near, far = (measured["complex_step"].bound.max() for measured in found)
+    if QUANTITIES[quantity].of in "ifuo":
+        assert far == near
+    elif QUANTITIES[quantity].by != "c":
+        assert far > 1e3 * near
+
+
 def test_the_allowance_covers_a_slope_that_cancels():
     """sigma - sigma² where sigma' is far below the roundoff: 64 roundings of 1, and no more."""
     sets = drawn(GENERIC, 1)

@@ -132,11 +132,15 @@ def test_blocks_do_not_change_what_is_found(monkeypatch):
 
 @pytest.mark.parametrize("quantity", ["hidden_jacobian", "hidden_by_input_jacobian"])
 @pytest.mark.parametrize("size", [(4, 300), (80, 120), (120, 4)])
-def test_a_weight_set_needs_no_more_memory_than_announced(quantity, size):
+@pytest.mark.parametrize("factor", [1, 2])  # a wrong one is evaluated in extended precision, too
+def test_a_weight_set_needs_no_more_memory_than_announced(quantity, size, factor):
+    def formula(step):
+        return factor * right(quantity, "product")(step)
+
     case = Case(*size, "float64", "normal_gain_1", "generic")
     tried([Formula("mine", quantity, right(quantity, "product"))], GENERIC, 1)  # imports
     tracemalloc.start()
-    tried([Formula("mine", quantity, right(quantity, "product"))], case, 1)
+    tried([Formula("mine", quantity, formula)], case, 1)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak <= memory_by_input(case), peak

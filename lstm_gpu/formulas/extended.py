@@ -86,5 +86,7 @@ def moved(formula: Formula, shown: StepView, errors: bounds.StepErrors, dz: Arra
             base = formula.function(copy(shown))
             others = [formula.function(copy(replace(shown, **change))) for change in changes]
             return sum(abs(other - base) for other in others)
-    except Exception:  # asked for a hint only: it has been evaluated without
+    except BaseException as error:  # asked for a margin only: it has been evaluated without
+        if isinstance(error, KeyboardInterrupt):
+            raise
         return None

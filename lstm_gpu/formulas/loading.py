@@ -192,7 +192,9 @@ def blame(error: BaseException, path: str | Path) -> str:
     """An exception in one line, with the last line of the file that it passed through."""
     try:
         said = str(error)
-    except Exception:  # an exception class of the file's own may fail at that, too
+    except BaseException as failure:  # an exception class of the file's own may fail at that, too
+        if isinstance(failure, KeyboardInterrupt):
+            raise
         said = ""
     shown = "".join(c if c.isprintable() else " " for c in said)  # no control characters
     text = " ".join(f"{type(error).__name__}: {shown}".split()).removesuffix(":")[:_LONGEST]
