@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lstm_gpu.campaign import job_memory
-from lstm_gpu.checking import LARGEST_SEED, LARGEST_SIZE, choice, whole
 from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError
+from lstm_gpu.plan import LARGEST_SEED, LARGEST_SIZE, choice, whole
 from lstm_gpu.progress import Progress
 from lstm_gpu.scan import ENGINES, engine_for, scan
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case

@@ -24,7 +24,7 @@ LARGEST = 2**28
 """Bytes of a table: the best cosines of a million weight sets take a third."""
 
 LARGEST_SIZE = 2**20  # of n and m
-_VERDICTS = choice(("supported", "refuted", "inconclusive"))
+_VERDICTS = choice(("supported", "refuted", "inconclusive", "error"))  # that of a formula
 _FORMATS = ("float16", "float32", "float64")
 _TEXT = Rule(
     "printable text of up to 20000 signs",

@@ -103,7 +103,9 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                 if kind == "formulas":
                     _check_formulas(evidence, content, path)
                     evidence.own_tallies.setdefault(case, Tally()).merge(tally_of(content))
-                    own.append((case, start, {"formulas": content["formulas"]}))
+                    own.append(
+                        (case, start, {name: content[name] for name in ("case", "formulas")})
+                    )
                     evidence.counts[kind] = evidence.counts.get(kind, 0) + 1
                     continue
                 tally = _records(content, path)
