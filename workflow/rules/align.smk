@@ -17,7 +17,7 @@ rule align:
     resources:
         **DEVICES,
         mem_mb=memory_of("align"),
-        runtime=of_job("align", "minutes"),
+        runtime=minutes_of("align"),
     params:
         work=of_job("align", "work"),
         seed=lookup(dpath="seed", within=config),

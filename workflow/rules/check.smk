@@ -17,7 +17,7 @@ rule check:
     resources:
         **DEVICES,
         mem_mb=memory_of("check"),
-        runtime=of_job("check", "minutes"),
+        runtime=minutes_of("check"),
     params:
         work=of_job("check", "work"),
         seed=lookup(dpath="seed", within=config),

@@ -145,18 +145,14 @@ JOBS = {
     kind: packing.plan(kind, config, FOLDERS, target) for kind in packing.kinds(config)
 }
 
-if workflow.is_main_process and not workflow.output_settings.dryrun and lock.free():
+if workflow.is_main_process and lock.free():
     try:
-        clock.refuse_future(sources("**/*") + formula_files, "results")
-    except InputError as error:
-        refuse(error)
-    clock.mend("results")
-    for damaged in digests.drop_damaged(Path("results")):
-        logger.error(f"{damaged} is not what the run wrote: it is made again")
-
-if workflow.is_main_process:
-    # A shard that was lost or touched since: its job runs again, and makes that shard alone.
-    try:
+        if not workflow.output_settings.dryrun:
+            clock.refuse_future(sources("**/*") + formula_files, "results")
+            clock.mend("results")
+            for damaged in digests.drop_damaged(Path("results")):
+                logger.error(f"{damaged} is not what the run wrote: it is made again")
+        # A shard that was lost or touched since: its job runs again, and makes that shard alone.
         ledger.drop_untrue(job for jobs in JOBS.values() for job in jobs.values())
     except InputError as error:
         refuse(error)
@@ -167,14 +163,21 @@ def ledgers(kind):
     return [job.ledger for job in JOBS.get(kind, {}).values()]
 
 
-def memory_of(kind):
-    """A function of the wildcards: MiB to ask for, for the job they name."""
-    return lambda wildcards: JOBS[kind][wildcards.job].memory + margin
-
-
 def of_job(kind, attribute):
     """A function of the wildcards: something that is known of the job they name."""
     return lambda wildcards: getattr(JOBS[kind][wildcards.job], attribute)
+
+
+def memory_of(kind):
+    """The same for MiB of memory: more with each attempt, where a profile has `retries`."""
+    return (
+        lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].memory + margin
+    )
+
+
+def minutes_of(kind):
+    """The same for minutes."""
+    return lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].minutes
 
 
 def measured_accuracy(wildcards):

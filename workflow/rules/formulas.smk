@@ -17,7 +17,7 @@ rule formulas:
     resources:
         **DEVICES,
         mem_mb=memory_of("formulas"),
-        runtime=of_job("formulas", "minutes"),
+        runtime=minutes_of("formulas"),
     params:
         work=of_job("formulas", "work"),
         seed=lookup(dpath="seed", within=config),

@@ -61,7 +61,8 @@ rule figures:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1024,
+        mem_mb=512,  # three times what is measured
+        runtime=10,
     message:
         "Drawing the figures"
     script:
@@ -89,7 +90,8 @@ rule page:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1024,
+        mem_mb=512,  # three times what is measured
+        runtime=10,
     message:
         "Writing the page"
     script:
