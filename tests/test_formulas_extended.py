@@ -86,6 +86,19 @@ def test_a_slip_of_1e_12_stays_refuted_in_a_formula_that_divides_too(quantity, f
     assert result.verdict == "refuted", str(result)
 
 
+@pytest.mark.parametrize("value", ["f", "u", "tanh_c", "h"])
+def test_a_jump_at_one_value_is_no_rounding(value):
+    """Wrong at the gates and states of a cell at rest alone: a jump has no slope."""
+
+    def at_rest(step):
+        rest = getattr(step, value) == (0.5 if value == "f" else 0)
+        return eye(step, step.f) + rows(5 * rest.astype(step.h.dtype))
+
+    result = check(at_rest, "cell_by_cell_jacobian", hidden_size=2, weight_sets=2)
+    assert result.verdict == "refuted"
+    assert result.counterexample["case"]["regime"] == "all_zero"
+
+
 def test_what_forces_float64_or_fails_stays_refuted_with_a_hint_at_rounding_level_only():
     def forced(step):
         return divided(step).astype(np.float64)

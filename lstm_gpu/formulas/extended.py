@@ -29,6 +29,8 @@ LONG = np.longdouble
 MANTISSA = int(np.finfo(LONG).nmant) + 1
 """Bits of the extended precision, the leading one included: 64 on x86."""
 
+_WIDER = 1024  # a power of two, well above the number of values that are moved
+
 
 def longer(sets: WeightSets) -> WeightSets | None:
     """The same stored weights in `LONG`, on the host; None where there is no longer precision."""
@@ -68,24 +70,30 @@ def moved(formula: Formula, shown: StepView, errors: bounds.StepErrors, dz: Arra
 
     Returns
     -------
-    (sets, n, k): the sum over those values of |change of the formula|, to first order the most
-    that their rounding can do to it; None where it cannot be evaluated.
+    (sets, n, k): the sum over those values of |slope of the formula| times error, to first order
+    the most that their rounding can do to it; None where it cannot be evaluated.
+
+    Notes
+    -----
+    The slope is measured over a step that is `_WIDER` times the error: a slope does not depend on
+    it, while a jump (of a formula that is wrong where f = 1/2, say) would be taken for a slope over
+    the error itself.
     """
     names = {"i": "i", "f": "f", "u": "u", "o": "o", "c": "c", "tanh_c": "t", "h": "h"}
     changes = [
-        {name: (value + errors.values[of].error).astype(value.dtype)}
+        {name: (value + _WIDER * errors.values[of].error).astype(value.dtype)}
         for name, of in names.items()
         for value in [getattr(shown, name)]
     ]
     for gate, name in enumerate(cell.GATES):
         value = shown.z[gate]
-        off = (value + dz[:, gate]).astype(value.dtype)
+        off = (value + _WIDER * dz[:, gate]).astype(value.dtype)
         changes.append({"z": shown.z._replace(**{name: off})})
     try:
         with np.errstate(all="ignore"):
             base = formula.function(copy(shown))
             others = [formula.function(copy(replace(shown, **change))) for change in changes]
-            return sum(abs(other - base) for other in others)
+            return sum(abs(other - base) for other in others) / _WIDER
     except BaseException as error:  # asked for a margin only: it has been evaluated without
         if isinstance(error, KeyboardInterrupt):
             raise
