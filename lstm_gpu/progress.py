@@ -20,6 +20,9 @@ LINE_EVERY = 20.0
 NEED = "needs up to"
 """How the first line of a job's log begins, which says how much memory it may take."""
 
+# A full disk, a read-only folder, a quota: Snakemake says where in its own code it met it.
+_NO_PLACE = re.compile(r"\[Errno (?:28|30|122)\] [^\n]*")
+_REMEDY = "Free space, correct the permissions or choose another folder, then run again."
 _KILLED = re.compile(r"SIGKILL|exit status 137\b")  # of the shell around a job, or of the job
 
 
@@ -88,6 +91,7 @@ class WorkflowProgress(logging.Handler):
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
         self.progress = Progress("workflow", "jobs", stream)
+        self.told: set[str] = set()
         self.killed = False  # what the exit status said of the job that is reported next
 
     def attach(self, logger: logging.Logger, quiet: Iterable[Any]) -> None:
@@ -107,7 +111,11 @@ class WorkflowProgress(logging.Handler):
                 if done >= total:
                     self.progress.close()
             case "error":
-                self.killed = bool(_KILLED.search(record.getMessage()))
+                text = record.getMessage()
+                self.killed = bool(_KILLED.search(text))
+                if (found := _NO_PLACE.search(text)) and found[0] not in self.told:
+                    self.told.add(found[0])
+                    self.progress.write(f"error: {found[0].strip('()')}. {_REMEDY}")
             case "job_error":
                 self.progress.write(_failure(record, self.killed))
                 self.killed = False
@@ -121,7 +129,8 @@ def _is_news(record: logging.LogRecord) -> bool:
     """Whether a line is neither routine nor said better by `WorkflowProgress`."""
     text = record.getMessage()
     if _event(record) == "error":
-        return "CalledProcessError" not in text  # a script's exit status; its log has the reason
+        # A script's exit status, whose log has the reason; what Snakemake itself could not write.
+        return "CalledProcessError" not in text and not _NO_PLACE.search(text)
     routine = _event(record) in {"progress", "job_started", "job_finished"}
     # Where a table was not there before, Snakemake says for each that it has no copy of it.
     missing = text.startswith("Cannot restore ") and text.endswith(": no backup found.")

@@ -101,6 +101,18 @@ def test_a_killed_job_is_said_to_be_killed_and_what_it_needed(terminal_and_bar, 
     assert second == f"check failed: check: 2 of 6 sets, 3 s (log: {log})"
 
 
+@pytest.mark.parametrize("reason", ["[Errno 28] No space left on device", "[Errno 30] Read-only"])
+def test_what_snakemake_cannot_write_is_one_line_and_no_traceback(terminal_and_bar, reason):
+    logger, terminal, bar = terminal_and_bar
+    WorkflowProgress(bar).attach(logger, {Quiet.RULES})
+    for _ in range(2):
+        text = f"Traceback (most recent call last):\n  File\n\nOSError: {reason}: 'a.log'"
+        logger.error(text, extra={"event": Event.error})
+    assert bar.getvalue().count("\n") == 1
+    assert bar.getvalue().startswith(f"error: {reason}: 'a.log'. Free space")
+    assert terminal.getvalue() == ""
+
+
 def test_a_library_that_ran_out_of_memory_is_said_with_what_the_job_needed(
     terminal_and_bar, tmp_path
 ):

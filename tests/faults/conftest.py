@@ -66,17 +66,13 @@ def pytest_terminal_summary(terminalreporter) -> None:
     for kind, counts in [*sorted(kinds.items()), ("all", total)]:
         words = ", ".join(f"{counts[name]} {name}" for name in NAMES)
         terminalreporter.write_line(f"faults: {kind}: {words}")
-    if LONG:
+    if LONG:  # kinds that this run has not tried keep their figures
         from benchmarks import machine
-        from lstm_gpu.files import write_json
+        from lstm_gpu.files import read_json, write_json
 
-        results = Path(__file__).parents[2] / "benchmarks" / "results"
-        record = {
-            "machine": machine.describe(),
-            "seed": SEED,
-            "kinds": {k: {n: c[n] for n in NAMES} for k, c in sorted(kinds.items())},
-            "all": {name: total[name] for name in NAMES},
-            "failed_tests": len(terminalreporter.stats.get("failed", [])),
-            "skipped": sorted(r.longrepr[2] for r in terminalreporter.stats.get("skipped", [])),
-        }
-        write_json(results / f"faults-{machine.name()}.json", "faults", record)
+        path = Path(__file__).parents[2] / "benchmarks/results" / f"faults-{machine.name()}.json"
+        known = read_json(path, "faults")["kinds"] if path.exists() else {}
+        known |= {kind: {name: counts[name] for name in NAMES} for kind, counts in kinds.items()}
+        totals = {name: sum(counts[name] for counts in known.values()) for name in NAMES}
+        record = {"machine": machine.describe(), "seed": SEED, "kinds": known, "all": totals}
+        write_json(path, "faults", record)
