@@ -102,6 +102,15 @@ def test_a_search_without_directions_is_refused(tmp_path, claim):
             replay.read(tmp_path / "a.json")
 
 
+@pytest.mark.parametrize("index", [2**53 + 1, 2**63, 2**64 - 1])
+def test_any_index_that_a_seed_has_can_be_replayed(tmp_path, index):
+    for claim in ("forget_gate_maximum__gate_equals_norm", "forget_gate_jacobian__matrix_vector"):
+        path = fuzz.run() / "counterexamples" / f"{claim}.json"
+        content = files.read_json(path, "counterexample")
+        files.write_json(tmp_path / "a.json", "counterexample", {**content, "index": index})
+        assert replay.replay(tmp_path / "a.json", "numpy").verdict in ("refuted", "supported")
+
+
 @pytest.mark.parametrize("size", [10**9, 4096, 10**300])
 def test_a_huge_counterexample_is_refused_before_it_is_drawn(tmp_path, size):
     example = next(fuzz.run().glob("counterexamples/*.json"))
