@@ -81,7 +81,11 @@ def test_a_team_finds_what_the_array_code_finds(size, place, dtype):
         assert abs(worst["claimed"] - formula[at]) <= formula_bound[at]
         assert abs(worst["measured"] - measured[at]) <= measured_bound[at]
         assert abs(worst["bound"] - bound[at]) <= units * bound[at]
-        assert abs(record.smallest_detectable - 2 * bound[s].max()) <= units * 2 * bound[s].max()
+        if record.decisive_sets:
+            least = 2 * bound[s].max()
+            assert abs(record.smallest_detectable - least) <= units * least
+        else:
+            assert record.smallest_detectable == np.inf
         # The step is a power of two: scaled by it or not, the quotient rounds to the same.
         real = np.dtype(dtype).type
         assert worst["ratio"] == real(worst["error"]) / real(worst["bound"]) <= 1
@@ -160,16 +164,16 @@ def test_records_of_ranges_add_up_and_a_team_without_sets_finds_nothing():
 def test_blocks_merge_to_the_tally_of_all_weight_sets():
     """Of two blocks with the same ratio the weight set drawn first is the worst."""
     case = case_of(1, 1, "float64")
-    claimed = np.array([[[3.0]], [[1.5]], [[5.0]], [[0.0]]])
+    claimed = np.array([[[10.0]], [[8.5]], [[12.0]], [[7.0]]])
     wanted = summarise(
-        Comparison(*scan.KEY, claimed, np.ones_like(claimed), 4 * np.ones_like(claimed)), 10
+        Comparison(*scan.KEY, claimed, np.full_like(claimed, 8), np.full_like(claimed, 4)), 10
     )
     found = np.zeros(3, cuda_check.RESULT)
     found["worst"]["ratio"] = (1.0, 0.5, -1)
-    found["worst"][0] = (1.0, 4.0, 4.0, 5.0, 1.0, 12, 0, 0)
-    found["worst"][1] = (0.5, 2.0, 4.0, 3.0, 1.0, 10, 0, 0)
+    found["worst"][0] = (1.0, 4.0, 4.0, 12.0, 8.0, 12, 0, 0)
+    found["worst"][1] = (0.5, 2.0, 4.0, 10.0, 8.0, 10, 0, 0)
     found["least"] = (4.0, 4.0, np.inf)
-    found["sets"] = (2, 2, 0)
+    found["sets"] = found["decisive"] = (2, 2, 0)
     ratios = (np.array([0.125, 1.0]), np.array([0.5, 0.25]))
     for block, own in zip(found, ratios, strict=False):
         np.add.at(block["bins"], tally.bins(own) - tally.LEAST_BIN, 1)

@@ -353,7 +353,7 @@ template <class T, bool LINES, bool MATRIX> struct Team {
     const double ratio = double(all.ratio);
     own.refuted += ratio > 1;
     own.decisive += all.decisive != 0;
-    own.least = smaller(double(all.widest * (1 / all.least_step)), own.least);
+    if (all.decisive != 0) own.least = smaller(double(all.widest * (1 / all.least_step)), own.least);
     int low = 0, high = BINS;  // the last bin whose edge is not above
     while (high - low > 1) {
       const int middle = (low + high) / 2;
