@@ -151,13 +151,10 @@ def test_a_worst_entry_beyond_its_bound_is_called_refuted(results):
 
 
 def test_outcome_of_a_cell():
-    def rows(*caught):
-        return pd.DataFrame({"caught": caught})
-
-    assert mutants.outcome(rows("yes", "equivalent here")) == "yes"
-    assert mutants.outcome(rows("yes", "no")) == "in some"
-    assert mutants.outcome(rows("no", "equivalent here")) == "no"
-    assert mutants.outcome(rows("equivalent here")) == "equivalent here"
+    assert mutants.outcome(["yes", "equivalent here"]) == "yes"
+    assert mutants.outcome(["yes", "no"]) == "in some"
+    assert mutants.outcome(["no", "equivalent here"]) == "no"
+    assert mutants.outcome(["equivalent here"]) == "equivalent here"
 
 
 def test_columns_of_the_matrix_are_in_order_and_about_equal():

@@ -15,6 +15,7 @@ from typing import Any
 import matplotlib
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -110,14 +111,17 @@ def settle(fig: Figure) -> None:
 
 
 def save(fig: Figure, stem: Path) -> None:
-    """Write `stem`.svg and `stem`.png: the same bytes for the same figure, no date inside."""
+    """Write `stem`.svg and `stem`.png: the same bytes for the same figure, no date inside.
+
+    Printed by the canvas: `savefig` would draw each file twice, for a layout that is settled.
+    """
     settle(fig)
-    for suffix, metadata in (
-        (".svg", {"Date": None, "Creator": None}),
-        (".png", {"Software": None}),
-    ):
-        with files.atomic_path(stem.with_suffix(suffix)) as temporary:
-            fig.savefig(temporary, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=metadata)
+    fig.set_dpi(DOTS_PER_INCH)
+    with files.atomic_path(stem.with_suffix(".svg")) as temporary:
+        FigureCanvasSVG(fig).print_svg(temporary, metadata={"Date": None, "Creator": None})
+    fig.set_dpi(DOTS_PER_INCH)  # the other canvas has changed it
+    with files.atomic_path(stem.with_suffix(".png")) as temporary:
+        FigureCanvasAgg(fig).print_png(temporary, metadata={"Software": None})
 
 
 def table(results: Path, name: str) -> pd.DataFrame:

@@ -22,6 +22,7 @@ CAPTION = (
 SOME = "in some"  # distributions, not in all
 _COLOURS = {**OUTCOME_COLOURS, SOME: style.SKY}
 _MARKS = {CAUGHT: "", EQUIVALENT: "=", MISSED: "✗"}
+Cells = dict[tuple[str, str], dict[tuple[int, str], list[str]]]
 
 
 def draw(results: Path) -> Figure:
@@ -44,8 +45,9 @@ def draw(results: Path) -> Figure:
     key = fig.add_subplot(grid[0, :])
     key.axis("off")
     axes = [fig.add_subplot(grid[1, k]) for k in range(len(columns))]
+    found = cells(table)
     outcomes = [
-        _panel(ax, table, column, sizes, height) for ax, column in zip(axes, columns, strict=True)
+        _panel(ax, found, column, sizes, height) for ax, column in zip(axes, columns, strict=True)
     ]
     present = set().union(*outcomes)
     legend = {
@@ -59,6 +61,19 @@ def draw(results: Path) -> Figure:
     ]
     key.legend(handles=handles, loc="center left", ncols=4, fontsize=9, borderaxespad=0)
     return fig
+
+
+def cells(table: pd.DataFrame) -> Cells:
+    """(claim, mutant) -> (hidden size, dtype) -> the outcomes in its distributions.
+
+    Hidden size 0 and no dtype stand for a proof, which is of no case.
+    """
+    found: Cells = {}
+    columns = [table[name] for name in ("claim", "mutant", "hidden_size", "dtype", "caught")]
+    for claim, mutant, n, dtype, outcome in zip(*columns, strict=True):
+        place = (0, "") if pd.isna(n) else (int(n), dtype)
+        found.setdefault((claim, mutant), {}).setdefault(place, []).append(outcome)
+    return found
 
 
 def title(table: pd.DataFrame) -> str:
@@ -88,9 +103,7 @@ def _columns(groups: list, count: int) -> list[list]:
     return dealt(min(cuts, key=longest))
 
 
-def _panel(
-    ax: Axes, table: pd.DataFrame, groups: list, sizes: list[int], height: float
-) -> set[str]:
+def _panel(ax: Axes, found: Cells, groups: list, sizes: list[int], height: float) -> set[str]:
     """Draw one column of the matrix; returns the outcomes in it."""
     across = max(len(sizes), 4)
     left = -0.95 * across  # room for the names
@@ -102,9 +115,8 @@ def _panel(
         ax.text(left, y + 0.6, heading, fontweight="bold", fontsize=9, va="center")
         y += 1.2
         for name in names:
-            rows = table[(table["claim"] == claim) & (table["mutant"] == name)]
             ax.text(-0.15, y + 0.5, style.words(name), ha="right", va="center", fontsize=8.5)
-            outcomes |= _cells(ax, y, rows, sizes, across)
+            outcomes |= _cells(ax, y, found[claim, name], sizes, across)
             y += 1
         y += 0.4
     ax.set(xlim=(left, across), ylim=(height + 1, 0))
@@ -112,33 +124,32 @@ def _panel(
     return outcomes
 
 
-def _cells(ax: Axes, y: float, rows: pd.DataFrame, sizes: list[int], across: int) -> set[str]:
-    proved = rows[rows["hidden_size"].isna()]
-    if not proved.empty:
-        return {_cell(ax, 0, y, len(sizes) or across, proved)}
-    found = set()
-    for k, n in enumerate(sizes):
-        for half, dtype in enumerate(("float64", "float32")):
-            here = rows[(rows["hidden_size"] == n) & (rows["dtype"] == dtype)]
-            if not here.empty:
-                found.add(_cell(ax, k + half / 2, y, 0.5, here))
-    return found
+def _cells(
+    ax: Axes, y: float, row: dict[tuple[int, str], list[str]], sizes: list[int], across: int
+) -> set[str]:
+    if (0, "") in row:
+        return {_cell(ax, 0, y, len(sizes) or across, row[0, ""])}
+    return {
+        _cell(ax, k + half / 2, y, 0.5, row[n, dtype])
+        for k, n in enumerate(sizes)
+        for half, dtype in enumerate(("float64", "float32"))
+        if (n, dtype) in row
+    }
 
 
-def outcome(rows: pd.DataFrame) -> str:
-    """Of the rows of one cell (its distributions): caught, in some, missed or equivalent."""
-    found = set(rows["caught"])
-    if CAUGHT in found:
-        return SOME if MISSED in found else CAUGHT
-    return MISSED if MISSED in found else EQUIVALENT
+def outcome(outcomes: list[str]) -> str:
+    """Of the outcomes of one cell (in its distributions): caught, in some, missed or equivalent."""
+    if CAUGHT in outcomes:
+        return SOME if MISSED in outcomes else CAUGHT
+    return MISSED if MISSED in outcomes else EQUIVALENT
 
 
-def _cell(ax: Axes, x: float, y: float, width: float, rows: pd.DataFrame) -> str:
-    shown = outcome(rows)
+def _cell(ax: Axes, x: float, y: float, width: float, outcomes: list[str]) -> str:
+    shown = outcome(outcomes)
     box = Rectangle((x + 0.02, y + 0.07), width - 0.04, 0.86, linewidth=0)
     box.set_facecolor(_COLOURS[shown])
     ax.add_patch(box)
-    mark = f"{int((rows['caught'] == CAUGHT).sum())}" if shown == SOME else _MARKS[shown]
+    mark = f"{outcomes.count(CAUGHT)}" if shown == SOME else _MARKS[shown]
     if mark:
         ax.text(
             x + width / 2, y + 0.53, mark, ha="center", va="center", fontsize=7.5,
