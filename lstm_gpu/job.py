@@ -1,6 +1,7 @@
 """What every job of the workflow does around its work: a log whose last line says why it failed."""
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -30,17 +31,27 @@ def job(snakemake: Any) -> Iterator[TextIO]:
         for stream in (1, 2):  # of the process, so that libraries in C are heard as well
             os.dup2(log.fileno(), stream)
         signal.signal(signal.SIGTERM, _leave)
+        asked = getattr(getattr(snakemake, "resources", None), "mem_mb", None)
+        if asked:  # the last line of a job that the system kills for its memory
+            log.write(f"may need {asked} MiB of memory (`mem_mb`)\n")
         try:
             yield log
         except InputError as error:
             _fail(log, f"error: {error}")
         except MemoryError as error:
-            reason = str(error) or "no memory left"
-            _fail(
-                log,
-                f"error: memory: {' '.join(reason.split())}. "
-                "Run fewer jobs at a time (`--cores`), or choose smaller hidden sizes.",
-            )
+            _fail(log, f"error: memory: {_memory(error, asked)}")
+
+
+def _memory(error: MemoryError, asked: int | None) -> str:
+    """What was wanted, what the job had, and what to do."""
+    wanted = " ".join(str(error).split()).rstrip(".") or "no memory left"
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10  # Linux counts in KiB
+    announced = f" and had asked for {asked} MiB (`mem_mb`)" if asked else ""
+    return (
+        f"{wanted}. The job held {held:.0f} MiB at its peak{announced}. It needs both together. "
+        "Run fewer jobs at a time (`--cores`), allow it more (`--set-resources RULE:mem_mb=MIB`) "
+        "or choose smaller hidden sizes."
+    )
 
 
 def _fail(log: TextIO, line: str) -> NoReturn:

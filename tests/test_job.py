@@ -1,6 +1,7 @@
 """What surrounds each job: its log, its exit code, its tidying up when it is killed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,14 +14,14 @@ PROGRAM = """
 from types import SimpleNamespace
 from lstm_gpu.job import job
 from lstm_gpu.errors import InputError
-with job(SimpleNamespace(log=["logs/a.log"])) as log:
+with job(SimpleNamespace(log=["logs/a.log"], {has})) as log:
     {body}
 """
 
 
-def started(folder: Path, body: str) -> subprocess.Popen:
+def started(folder: Path, body: str, has: str = "") -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body)],
+        [sys.executable, "-c", PROGRAM.format(body=body, has=has)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         stdout=subprocess.PIPE,
@@ -28,9 +29,9 @@ def started(folder: Path, body: str) -> subprocess.Popen:
     )
 
 
-def run(folder: Path, body: str) -> tuple[int, str, str]:
+def run(folder: Path, body: str, has: str = "") -> tuple[int, str, str]:
     """Exit code, what the process printed, and its log."""
-    process = started(folder, body)
+    process = started(folder, body, has)
     printed, _ = process.communicate(timeout=60)
     return process.returncode, printed.decode(), (folder / "logs" / "a.log").read_text()
 
@@ -46,8 +47,8 @@ def test_everything_printed_goes_to_the_log(tmp_path):
     ("body", "line"),
     [
         ("raise InputError('`x` must be y,\\n got z.')", "error: `x` must be y, got z."),
-        ("raise MemoryError('Unable to\\nallocate')", "error: memory: Unable to allocate. Run"),
-        ("raise MemoryError", "error: memory: no memory left. Run fewer jobs"),
+        ("raise MemoryError('Unable to\\nallocate')", "error: memory: Unable to allocate. The"),
+        ("raise MemoryError", "error: memory: no memory left. The job held"),
     ],
 )
 def test_an_expected_failure_is_one_line_and_exit_code_2(tmp_path, body, line):
@@ -55,6 +56,25 @@ def test_an_expected_failure_is_one_line_and_exit_code_2(tmp_path, body, line):
     assert (code, printed) == (2, "")
     assert log.startswith(line), log
     assert len(log.splitlines()) == 1
+
+
+def test_a_job_out_of_memory_says_how_much_it_needed(tmp_path):
+    body = "import numpy\n    held = numpy.ones(2**24)\n    numpy.empty(2**50)"
+    code, _, log = run(tmp_path, body, "resources=SimpleNamespace(mem_mb=77)")
+    first, last = log.splitlines()
+    assert code == 2
+    assert first == "may need 77 MiB of memory (`mem_mb`)"
+    assert "Unable to allocate 8.00 PiB" in last
+    held = re.search(r"held (\d+) MiB at its peak and had asked for 77 MiB", last)
+    assert held
+    assert 128 < int(held[1]) < 512  # the 128 MiB, and an interpreter with NumPy
+
+
+def test_a_job_killed_for_its_memory_has_said_what_it_may_need(tmp_path):
+    body = "import os; os.kill(os.getpid(), 9)"
+    code, _, log = run(tmp_path, body, "resources=SimpleNamespace(mem_mb=77)")
+    assert code == -signal.SIGKILL
+    assert log.splitlines() == ["may need 77 MiB of memory (`mem_mb`)"]
 
 
 def test_a_defect_keeps_its_traceback_in_the_log(tmp_path):

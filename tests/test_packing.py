@@ -1,10 +1,13 @@
 """Shards into jobs: each once, in order, of about equal length, with the memory that it takes."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from test_configuration import CONFIGS, DEFAULT
+from test_configuration import CONFIGS, DEFAULT, ROOT
 
 from lstm_gpu import configuration, packing
 from lstm_gpu.errors import InputError
@@ -95,6 +98,31 @@ def test_time_and_memory_of_the_shipped_configurations_are_modest(path):
         for job in packing.plan(kind, config, folders).values():
             assert packing.PROCESS_MEMORY < job.memory <= 1024
             assert 10 <= job.minutes <= 60
+
+
+PEAK = """
+import resource
+from lstm_gpu import campaign
+from lstm_gpu.weights import Case
+case = Case({n}, {n}, "float64", "pytorch_uniform", "generic")
+campaign.{kind}_shard(case, 1, 0, {sets}, backend="numpy"{more})
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "n", "sets"),
+    [("check", 1, 140_000), ("check", 64, 40), ("check", 512, 1), ("align", 128, 4)],
+)
+def test_the_announced_memory_is_enough_and_not_far_too_much(kind, n, sets):
+    more = ", directions=2048" if kind == "align" else ""
+    program = PEAK.format(kind=kind, n=n, sets=sets, more=more)
+    printed = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    measured = int(printed) / 2**10  # Linux counts in KiB
+    announced = packing.memory(kind, Case(n, n, "float64", "pytorch_uniform", "generic"), sets)
+    assert measured <= announced <= 4 * measured, (measured, announced)
 
 
 def test_formulas_are_packed_where_there_are_any():

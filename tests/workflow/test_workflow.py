@@ -143,6 +143,23 @@ def test_every_job_has_a_log_and_a_benchmark(finished):
         assert (results / "benchmarks" / job.with_suffix(".tsv")).is_file()
 
 
+def test_every_job_stays_below_the_memory_that_it_asks_for(finished):
+    """Snakemake's own measurement beside the line that each log begins with."""
+    results = finished / "results"
+    logs = [path.relative_to(results / "logs") for path in (results / "logs").rglob("*.log")]
+    assert len(logs) == 4 + 3 + 3  # check and align, formats, tables and figures and page
+    measured = 0
+    for log in logs:
+        asked = re.match(r"may need (\d+) MiB", (results / "logs" / log).read_text())
+        assert asked, log
+        with (results / "benchmarks" / log.with_suffix(".tsv")).open(newline="") as lines:
+            (row,) = csv.DictReader(lines, delimiter="\t")
+        if row["max_rss"] not in {"-", "NA"}:  # a job too short to be looked at
+            measured += 1
+            assert float(row["max_rss"]) <= int(asked[1]), (log, row)
+    assert measured
+
+
 def test_every_shard_has_a_file_of_its_own(finished):
     config = yaml.safe_load(TINY.read_text())
     cases = len(configuration.case_table(config))

@@ -16,8 +16,8 @@ rule align:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=of_job("align", "memory"),
-        runtime=of_job("align", "minutes"),
+        mem_mb=asked("align", "memory"),
+        runtime=asked("align", "minutes"),
     params:
         work=of_job("align", "work"),
         seed=lookup(dpath="seed", within=config),

@@ -16,8 +16,8 @@ rule check:
     threads: 1  # also OPENBLAS_NUM_THREADS and its kin, which Snakemake sets to it: small matrices gain nothing from more
     resources:
         **DEVICES,
-        mem_mb=of_job("check", "memory"),
-        runtime=of_job("check", "minutes"),
+        mem_mb=asked("check", "memory"),
+        runtime=asked("check", "minutes"),
     params:
         work=of_job("check", "work"),
         seed=lookup(dpath="seed", within=config),

@@ -149,6 +149,13 @@ def of_job(kind, attribute):
     return lambda wildcards: getattr(JOBS[kind][wildcards.job], attribute)
 
 
+def asked(kind, attribute):
+    """The same for a resource: more with each attempt, where a profile has `retries`."""
+    return lambda wildcards, attempt: attempt * getattr(
+        JOBS[kind][wildcards.job], attribute
+    )
+
+
 def measured_accuracy(wildcards):
     """Where the run measures how accurate float32 functions are, the float32 jobs wait for it."""
     return (

@@ -16,8 +16,8 @@ rule formulas:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=of_job("formulas", "memory"),
-        runtime=of_job("formulas", "minutes"),
+        mem_mb=asked("formulas", "memory"),
+        runtime=asked("formulas", "minutes"),
     params:
         work=of_job("formulas", "work"),
         seed=lookup(dpath="seed", within=config),

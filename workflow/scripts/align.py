@@ -4,10 +4,11 @@ from lstm_gpu.job import job
 
 with job(snakemake) as log:
     from lstm_gpu import campaign, exhaustive, ledger
+    from lstm_gpu.claims import gate_maximum  # noqa: F401 (loaded before the work is timed)
     from lstm_gpu.progress import Progress
 
     params = snakemake.params
-    ledger.fill(
+    done = ledger.fill(
         snakemake.output[0],
         "align",
         params.work,
@@ -23,3 +24,4 @@ with job(snakemake) as log:
         sources=snakemake.input.sources,
         progress=Progress("align", stream=log),
     )
+    log.write(done + "\n")

@@ -10,7 +10,7 @@ with job(snakemake) as log:
     from lstm_gpu.progress import Progress
 
     params = snakemake.params
-    ledger.fill(
+    done = ledger.fill(
         snakemake.output[0],
         "formulas",
         params.work,
@@ -22,3 +22,4 @@ with job(snakemake) as log:
         sources=[*snakemake.input.sources, *snakemake.input.files],
         progress=Progress("formulas", stream=log),
     )
+    log.write(done + "\n")
