@@ -1,0 +1,72 @@
+"""Commands and workflows in folders of their own, with what they take of the processor."""
+
+import re
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+_WORK = re.compile(r"(\d+) made in ([\d.]+) s of processor time")
+
+
+class Taken(NamedTuple):
+    """Seconds that a command took: of the processors, and by the clock; what it printed."""
+
+    processor: float
+    wall: float
+    printed: str
+
+
+def run(*command: str, folder: Path = ROOT) -> Taken:
+    """Run a command to its end, with all processes that it starts; it must succeed."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Taken(used, wall, done.stdout + done.stderr)
+
+
+def python(*arguments: str) -> Taken:
+    """The interpreter that runs this, with the checkout as its working directory."""
+    return run(sys.executable, *arguments)
+
+
+def workflow(folder: Path, config: Path, *options: str) -> Taken:
+    """One call of Snakemake, in `folder`."""
+    where = ("--directory", str(folder), "--configfile", str(config))
+    return python("-m", "snakemake", *where, *options)
+
+
+def work(folder: Path) -> tuple[int, float]:
+    """Shards made by the last run of each job, and the processor time of their work alone."""
+    logs = (folder / "results" / "logs").glob("*/*.log")
+    found = [_WORK.search(path.read_text()) for path in logs]
+    return (
+        sum(int(match[1]) for match in found if match),
+        sum(float(match[2]) for match in found if match),
+    )
+
+
+def jobs(folder: Path) -> int:
+    """How many jobs of shards a run has had."""
+    return len(list((folder / "results" / "jobs").glob("*/*.json")))
+
+
+def size(folder: Path) -> tuple[int, int]:
+    """Files below a folder, and their bytes."""
+    sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+    return len(sizes), sum(sizes)
+
+
+def write_config(path: Path, config: dict[str, Any]) -> Path:
+    """Write a configuration file and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(config))
+    return path
