@@ -26,11 +26,12 @@ __all__ = [
     "plan",
     "seconds",
     "shard_paths",
+    "table_memory",
+    "table_minutes",
 ]
 
 JOB_SECONDS = 10.0
 """How long a job should last where the profile says nothing: ten times what starting one costs."""
-
 
 PROCESS_MEMORY = 128
 """MiB of a process that has loaded the array code and drawn nothing: twice what is measured."""
@@ -193,6 +194,24 @@ def memory(kind: str, case: Case, sets: int) -> int:
     """
     needed = memory_by_input(case) if kind == "formulas" else job_memory(case)
     return PROCESS_MEMORY + math.ceil(min(sets, block_size(case)) * needed / 2**20)
+
+
+def table_memory(config: Mapping[str, Any]) -> int:
+    """MiB that the rules after the shards need, at most: twice what is measured.
+
+    That is 100 MiB for the libraries, 0.6 for the tallies of a case, 500 bytes for a shard.
+    """
+    return 256 + math.ceil(2 * len(case_table(config)) + _count(config) / 1024)
+
+
+def table_minutes(config: Mapping[str, Any]) -> int:
+    """The time to ask for merging all shards: ten times the 6 ms that one takes; at least 10."""
+    return max(10, math.ceil(10 * 0.006 * _count(config) / 60))
+
+
+def _count(config: Mapping[str, Any]) -> int:
+    cases, size = len(case_table(config)), config["shard_size"]
+    return sum(cases * math.ceil(sets_of(kind, config) / size) for kind in kinds(config))
 
 
 def _path(kind: str, folder: str, start: int, stop: int) -> str:

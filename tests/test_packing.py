@@ -125,6 +125,14 @@ def test_the_announced_memory_is_enough_and_not_far_too_much(kind, n, sets):
     assert measured <= announced <= 4 * measured, (measured, announced)
 
 
+def test_the_tables_ask_for_more_where_there_is_more():
+    assert 256 < packing.table_memory(DEFAULT) < 1024
+    assert packing.table_minutes(DEFAULT) == 10
+    many = {**DEFAULT, "weight_sets": 144 * 600}
+    assert packing.table_memory(many) > packing.table_memory(DEFAULT)
+    assert packing.table_minutes(many) > 60
+
+
 def test_formulas_are_packed_where_there_are_any():
     assert packing.kinds(DEFAULT) == ("check", "align")
     assert packing.kinds({**DEFAULT, "formulas": ["a.py"]}) == ("check", "align", "formulas")

@@ -48,6 +48,7 @@ def test_order_does_not_matter(tmp_path):
     second = collect([*paths, paths[0]], CONFIG)  # a path named twice is one file
     assert first.searches == second.searches
     assert first.digests == second.digests
+    assert first.enclosures == second.enclosures
     for case in first.cases:
         assert first.tallies[case].to_list() == second.tallies[case].to_list()
 

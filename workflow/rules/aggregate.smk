@@ -85,7 +85,8 @@ rule aggregate:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1024,
+        mem_mb=packing.table_memory(config),
+        runtime=packing.table_minutes(config),
     params:
         config=config,
         folders=FOLDERS,

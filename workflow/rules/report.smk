@@ -60,7 +60,8 @@ rule figures:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1024,
+        mem_mb=512,  # three times what is measured
+        runtime=10,
     message:
         "Drawing the figures"
     script:
@@ -87,7 +88,8 @@ rule page:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1024,
+        mem_mb=512,  # three times what is measured
+        runtime=10,
     message:
         "Writing the page"
     script:

@@ -19,7 +19,8 @@ rule sigmoid:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=1024,
+        mem_mb=512,  # a block of values at a time, whatever the number: MEASURED
+        runtime=10,
     params:
         points=lambda wildcards: configuration.sigmoid_points(config, wildcards.dtype),
     message:
@@ -43,7 +44,8 @@ rule sigmoid_range:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=1024,
+        mem_mb=512,  # a block of values at a time, whatever the number: MEASURED
+        runtime=10,
     params:
         backend=lookup(dpath="backend", within=config),
     message:
@@ -72,7 +74,8 @@ if EXHAUSTIVE:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=1024,
+            mem_mb=512,  # a block of values at a time, whatever the number: MEASURED
+        runtime=10,
         message:
             "Merging the ranges of float32"
         script:
