@@ -36,6 +36,9 @@ JOB_SECONDS = 10.0
 PROCESS_MEMORY = 128
 """MiB of a process that has loaded the array code and drawn nothing: twice what is measured."""
 
+HOST_MEMORY = 2048
+"""MiB more for a job on a device, whose libraries take memory of the host too: an assumption."""
+
 
 class Shard(NamedTuple):
     """The weight sets ``range(start, stop)`` of a case, and the file with what they say."""

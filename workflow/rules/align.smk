@@ -16,7 +16,7 @@ rule align:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=asked("align", "memory"),
+        mem_mb=asked("align", "memory", HOST_MEMORY),
         runtime=asked("align", "minutes"),
     params:
         work=of_job("align", "work"),

@@ -16,7 +16,7 @@ rule check:
     threads: 1  # also OPENBLAS_NUM_THREADS and its kin, which Snakemake sets to it: small matrices gain nothing from more
     resources:
         **DEVICES,
-        mem_mb=asked("check", "memory"),
+        mem_mb=asked("check", "memory", HOST_MEMORY),
         runtime=asked("check", "minutes"),
     params:
         work=of_job("check", "work"),

@@ -121,6 +121,7 @@ TABULATING = sorted(
 
 # One device for each job that uses one: the profile says how many there are.
 DEVICES = {"gpu": 1} if device == "cupy" else {}
+HOST_MEMORY = packing.HOST_MEMORY if device == "cupy" else 0
 
 
 # The folder of each case below results/shards/, in the order of the cases.
@@ -149,10 +150,10 @@ def of_job(kind, attribute):
     return lambda wildcards: getattr(JOBS[kind][wildcards.job], attribute)
 
 
-def asked(kind, attribute):
-    """The same for a resource: more with each attempt, where a profile has `retries`."""
-    return lambda wildcards, attempt: attempt * getattr(
-        JOBS[kind][wildcards.job], attribute
+def asked(kind, attribute, more=0):
+    """The same for a resource, and `more`: as often as there are attempts, where a profile has `retries`."""
+    return lambda wildcards, attempt: attempt * (
+        getattr(JOBS[kind][wildcards.job], attribute) + more
     )
 
 

@@ -16,7 +16,7 @@ rule formulas:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=asked("formulas", "memory"),
+        mem_mb=asked("formulas", "memory", HOST_MEMORY),
         runtime=asked("formulas", "minutes"),
     params:
         work=of_job("formulas", "work"),
