@@ -6,8 +6,9 @@
 # make lint     formatters, linters, types; `make format` mends what can be mended
 # make report   Snakemake's own report of the last run, results/snakemake-report.html
 # make torch    adds the optional torch (CPU), for the tests against torch.nn.LSTMCell
+# make slurm    adds Snakemake's executor for Slurm clusters (profiles/slurm)
 # make peers    adds torch and JAX (CPU), for `make bench` and `make evidence`
-# make lock     makes requirements.lock again from pyproject.toml
+# make lock     makes requirements.lock and requirements-slurm.lock again from pyproject.toml
 # make clean    removes results and caches; `make distclean` the environment too
 #
 # Needs Python 3.11 or newer and make. PYTHON names the interpreter; ARGS is passed on (make test ARGS="-k files").
@@ -29,7 +30,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test bench evidence gpu lint format report torch peers lock setup cupy clean distclean
+.PHONY: run test bench evidence gpu lint format report torch slurm peers lock setup cupy clean distclean
 .DEFAULT_GOAL := run
 
 run: setup
@@ -70,6 +71,10 @@ torch: $(READY)
 	$(PIP) install -qq "$(TORCH)" || { echo "make torch: no build $(TORCH) is at hand; name the one for this \
 	machine: make torch TORCH=torch==VERSION" >&2; exit 2; }
 
+# Locked too, in a file of its own: only those who have a cluster need it.
+slurm: $(READY)
+	$(PIP) install -qq --require-hashes --requirement requirements-slurm.lock
+
 peers: torch
 	$(PIP) install -qq "$(JAX)" || { echo "make peers: no build $(JAX) is at hand; name the one for this \
 	machine: make peers JAX=jax==VERSION" >&2; exit 2; }
@@ -101,11 +106,15 @@ cupy: $(READY)
 	else echo "cupy: the installation failed (see above); running on NumPy" >&2; fi
 
 # pip-tools from its own environment, so that it does not lock itself. No index address and no path is written.
+COMPILE := CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --strip-extras
 lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet pip-tools
-	CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe \
-	--no-emit-index-url --no-emit-find-links --strip-extras --extra test --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra test --output-file requirements.lock pyproject.toml
+	$(PYTHON) -c "import tomllib; \
+	print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['slurm'], sep='\n')" | \
+	$(COMPILE) --constraint requirements.lock --no-annotate --output-file requirements-slurm.lock -
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +

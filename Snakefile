@@ -2,6 +2,7 @@
 # What is computed: config/config.yaml. How it runs: profiles/default.
 # Results go to results/ in the working directory; `snakemake -d DIR` uses another one.
 
+import os
 import sys
 from pathlib import Path
 
@@ -42,6 +43,15 @@ localrules:
 
 
 onstart:
+    try:
+        if workflow.local_exec:
+            backend.select(config["backend"])
+    except InputError as error:
+        refuse(error)
+    if config["backend"] == "auto" and workflow.non_local_exec:
+        logger.warning(
+            f"`backend: auto` asked this machine, which has {device}; the nodes' GPUs need `backend: cupy`."
+        )
     WorkflowProgress().attach(logger, workflow.output_settings.quiet)
 
 

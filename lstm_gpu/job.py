@@ -5,11 +5,12 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, TextIO
 
+from lstm_gpu import devices
 from lstm_gpu.errors import InputError
 
 __all__ = ["job"]
@@ -22,7 +23,7 @@ def job(snakemake: Any) -> Iterator[TextIO]:
     The process's own output stays redirected afterwards, so that a traceback ends up in the log
     too: this is meant to wrap the whole of a script. An expected failure becomes one line of the
     log and exit code 2. A polite kill (SIGTERM) unwinds the block, so that the temporary file of
-    an unfinished result is removed.
+    an unfinished result is removed. A job of a rule that asks for a `gpu` has one for itself.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,11 +32,12 @@ def job(snakemake: Any) -> Iterator[TextIO]:
         for stream in (1, 2):  # of the process, so that libraries in C are heard as well
             os.dup2(log.fileno(), stream)
         signal.signal(signal.SIGTERM, _leave)
-        asked = getattr(getattr(snakemake, "resources", None), "mem_mb", None)
+        asked = snakemake.resources.get("mem_mb")
         if asked:  # the last line of a job that the system kills for its memory
             log.write(f"may need {asked} MiB of memory (`mem_mb`)\n")
         try:
-            yield log
+            with devices.reserved(log) if snakemake.resources.get("gpu") else nullcontext():
+                yield log
         except InputError as error:
             _fail(log, f"error: {error}")
         except MemoryError as error:

@@ -20,6 +20,7 @@ __all__ = [
     "JOB_SECONDS",
     "Job",
     "Shard",
+    "job_margin",
     "job_seconds",
     "kinds",
     "memory",
@@ -166,6 +167,22 @@ def job_seconds(value: Any) -> float:
             "profile, `config: [job_seconds=600]`, or leave it out."
         )
     return found
+
+
+def job_margin(value: Any) -> int:
+    """The MiB that a profile adds to each job (`config: [job_margin=512]`), as a number.
+
+    Raises
+    ------
+    InputError
+        It is not a whole number, or negative.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InputError(
+            f"`job_margin` must be a whole number of MiB, 0 or more, got {value!r}. Write, in the "
+            "profile, `config: [job_margin=512]`, or leave it out."
+        )
+    return value
 
 
 def seconds(kind: str, case: Case, start: int, stop: int, config: Mapping[str, Any]) -> float:

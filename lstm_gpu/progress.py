@@ -85,7 +85,7 @@ class WorkflowProgress(logging.Handler):
 
     def attach(self, logger: logging.Logger, quiet: Iterable[Any]) -> None:
         """Take over from the handlers of `logger` when `quiet` (of Snakemake) asks for it."""
-        if "RULES" not in {item.name for item in quiet}:
+        if "RULES" not in {item.name for item in quiet or ()}:
             return
         for handler in logger.handlers:
             if not isinstance(handler, logging.FileHandler):

@@ -14,14 +14,14 @@ PROGRAM = """
 from types import SimpleNamespace
 from lstm_gpu.job import job
 from lstm_gpu.errors import InputError
-with job(SimpleNamespace(log=["logs/a.log"], {has})) as log:
+with job(SimpleNamespace(log=["logs/a.log"], resources={resources})) as log:
     {body}
 """
 
 
-def started(folder: Path, body: str, has: str = "") -> subprocess.Popen:
+def started(folder: Path, body: str, **resources: int) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(body=body, has=has)],
+        [sys.executable, "-c", PROGRAM.format(body=body, resources=resources)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         stdout=subprocess.PIPE,
@@ -29,9 +29,9 @@ def started(folder: Path, body: str, has: str = "") -> subprocess.Popen:
     )
 
 
-def run(folder: Path, body: str, has: str = "") -> tuple[int, str, str]:
+def run(folder: Path, body: str, **resources: int) -> tuple[int, str, str]:
     """Exit code, what the process printed, and its log."""
-    process = started(folder, body, has)
+    process = started(folder, body, **resources)
     printed, _ = process.communicate(timeout=60)
     return process.returncode, printed.decode(), (folder / "logs" / "a.log").read_text()
 
@@ -60,7 +60,7 @@ def test_an_expected_failure_is_one_line_and_exit_code_2(tmp_path, body, line):
 
 def test_a_job_out_of_memory_says_how_much_it_needed(tmp_path):
     body = "import numpy\n    held = numpy.ones(2**24)\n    numpy.empty(2**50)"
-    code, _, log = run(tmp_path, body, "resources=SimpleNamespace(mem_mb=77)")
+    code, _, log = run(tmp_path, body, mem_mb=77)
     first, last = log.splitlines()
     assert code == 2
     assert first == "may need 77 MiB of memory (`mem_mb`)"
@@ -72,7 +72,7 @@ def test_a_job_out_of_memory_says_how_much_it_needed(tmp_path):
 
 def test_a_job_killed_for_its_memory_has_said_what_it_may_need(tmp_path):
     body = "import os; os.kill(os.getpid(), 9)"
-    code, _, log = run(tmp_path, body, "resources=SimpleNamespace(mem_mb=77)")
+    code, _, log = run(tmp_path, body, mem_mb=77)
     assert code == -signal.SIGKILL
     assert log.splitlines() == ["may need 77 MiB of memory (`mem_mb`)"]
 
@@ -100,3 +100,17 @@ def test_a_killed_job_removes_what_it_had_half_written(tmp_path):
     assert process.returncode == 128 + signal.SIGTERM
     assert [path.name for path in tmp_path.iterdir()] == ["logs"]
     assert "killed" in (tmp_path / "logs" / "a.log").read_text().splitlines()[-1]
+
+
+def test_only_a_job_that_asks_for_a_device_gets_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    body = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True)"
+    assert run(tmp_path, body) == (0, "", "4,5\n")
+    assert run(tmp_path, body, gpu=0) == (0, "", "4,5\n")
+    assert run(tmp_path, body, gpu=1) == (0, "", "device 4\n4\n")
+
+
+def test_a_job_without_a_device_imports_no_library_for_it(tmp_path):
+    body = "import sys; print('filelock' in sys.modules, 'cupy' in sys.modules, flush=True)"
+    assert run(tmp_path, body) == (0, "", "False False\n")

@@ -147,3 +147,10 @@ def test_the_length_of_jobs_is_a_number_of_seconds(value, seconds):
 def test_any_other_length_is_refused(value):
     with pytest.raises(InputError, match="`job_seconds` must be a positive number of seconds"):
         packing.job_seconds(value)
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, True, "512", None, float("nan")])
+def test_a_margin_that_is_no_memory_is_one_clear_error(value):
+    assert packing.job_margin(512) == 512
+    with pytest.raises(InputError, match="`job_margin` must be a whole number of MiB, 0 or more"):
+        packing.job_margin(value)

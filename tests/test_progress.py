@@ -90,9 +90,10 @@ def test_a_failed_job_without_a_log(terminal_and_bar, tmp_path):
     assert bar.getvalue() == "page failed\n"
 
 
-def test_snakemake_s_own_lines_come_back_on_demand(terminal_and_bar):
+@pytest.mark.parametrize("quiet", [{Quiet.HOST}, set(), None], ids=["host", "none", "no option"])
+def test_snakemake_s_own_lines_come_back_on_demand(terminal_and_bar, quiet):
     logger, terminal, bar = terminal_and_bar
-    WorkflowProgress(bar).attach(logger, {Quiet.HOST})
+    WorkflowProgress(bar).attach(logger, quiet)
     logger.info(None, extra={"event": Event.progress, "done": 2, "total": 2})
     logger.info("Select jobs to execute...")
     assert "Select jobs" in terminal.getvalue()

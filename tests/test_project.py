@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = PYPROJECT["project"]["dependencies"]
 TEST = PYPROJECT["project"]["optional-dependencies"]["test"]
+SLURM = PYPROJECT["project"]["optional-dependencies"]["slurm"]
 
 # The same package under its conda name.
 CONDA_NAMES = {"snakemake": "snakemake-minimal", "matplotlib": "matplotlib-base"}
@@ -21,8 +22,8 @@ def name_of(requirement: str) -> str:
     return re.match(r"[A-Za-z0-9._-]+", requirement).group().lower()
 
 
-def locked() -> dict[str, str]:
-    lock = (ROOT / "requirements.lock").read_text()
+def locked(name: str = "requirements.lock") -> dict[str, str]:
+    lock = (ROOT / name).read_text()
     return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", lock, flags=re.MULTILINE))
 
 
@@ -57,22 +58,37 @@ def test_environment_yml_lists_what_pyproject_lists():
     assert environment == renamed
 
 
-@pytest.mark.parametrize("requirement", [*RUNTIME, *TEST])
-def test_the_lock_holds_each_dependency_within_its_range(requirement):
-    name = name_of(requirement)
-    assert name in locked(), f"run `make lock`: {name} is missing"
+@pytest.mark.parametrize(
+    ("requirement", "lock"),
+    [(requirement, "requirements.lock") for requirement in [*RUNTIME, *TEST]]
+    + [(requirement, "requirements-slurm.lock") for requirement in SLURM],
+)
+def test_the_lock_holds_each_dependency_within_its_range(requirement, lock):
+    name, found = name_of(requirement), locked(lock)
+    assert name in found, f"run `make lock`: {name} is missing"
     for sign, bound in re.findall(r"(>=|<)([\d.]+)", requirement):
-        kept = version(locked()[name]) >= version(bound)
-        assert kept == (sign == ">="), f"{name} {locked()[name]} breaks {requirement}"
+        kept = version(found[name]) >= version(bound)
+        assert kept == (sign == ">="), f"{name} {found[name]} breaks {requirement}"
 
 
-def test_the_lock_has_hashes_and_no_addresses_and_nothing_for_one_machine():
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-slurm.lock"])
+def test_the_lock_has_hashes_and_no_addresses_and_nothing_for_one_machine(lock):
+    text = (ROOT / lock).read_text()
     pinned = re.findall(r"^\S+==\S+ \\\n    --hash=sha256:[0-9a-f]{64}", text, flags=re.MULTILINE)
-    assert len(pinned) == len(locked())
+    assert len(pinned) == len(locked(lock))
     assert "://" not in text
     assert "file:/" not in text
-    assert not [name for name in locked() if re.match(r"torch|jax|cupy|nvidia|cuda", name)]
+    assert not [name for name in locked(lock) if re.match(r"torch|jax|cupy|nvidia|cuda", name)]
+
+
+def test_slurm_is_for_those_who_ask_and_changes_no_package_of_the_lock():
+    """So `make slurm` adds packages to an environment and replaces none."""
+    everybody, cluster = locked(), locked("requirements-slurm.lock")
+    assert {name_of(requirement) for requirement in SLURM} <= set(cluster) - set(everybody)
+    for name in set(cluster) & set(everybody):
+        assert cluster[name] == everybody[name], f"run `make lock`: {name}"
+    for requirement in SLURM:
+        assert f"\n  # - {requirement}\n" in (ROOT / "environment.yml").read_text()
 
 
 def test_contributing_gives_a_reason_for_each_dependency():
@@ -96,6 +112,7 @@ def test_contributing_gives_a_reason_for_each_dependency():
         "lock",
         "clean",
         "torch",
+        "slurm",
         "peers",
     ],
 )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lstm_gpu import configuration
+from lstm_gpu import backend, configuration
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "config" / "test" / "config.yaml"
@@ -398,6 +398,15 @@ def test_a_results_folder_that_cannot_be_written_is_one_line(tmp_path):
     assert "`results` must be a folder that can be written, but it is a file" in said(run)
     assert "Traceback" not in said(run)
     assert (tmp_path / "results").read_text() == "a file is in the way"
+
+
+@pytest.mark.skipif(backend.cupy_or_reason()[0] is not None, reason="a GPU answers here")
+def test_a_gpu_that_is_not_there_is_one_line_before_any_job(tmp_path):
+    run = snakemake(tmp_path, config=edited(tmp_path, backend="cupy"))
+    assert run.returncode == 2, said(run)
+    assert "error: `backend: cupy` needs a GPU" in said(run)
+    assert "Traceback" not in said(run)
+    assert not (tmp_path / "results" / "logs").exists()
 
 
 def test_snakemake_s_report_is_built(finished, tmp_path):

@@ -16,8 +16,8 @@ rule align:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=asked("align", "memory", HOST_MEMORY),
-        runtime=asked("align", "minutes"),
+        mem_mb=memory_of("align"),
+        runtime=minutes_of("align"),
     params:
         work=of_job("align", "work"),
         seed=lookup(dpath="seed", within=config),

@@ -16,8 +16,8 @@ rule check:
     threads: 1  # also OPENBLAS_NUM_THREADS and its kin, which Snakemake sets to it: small matrices gain nothing from more
     resources:
         **DEVICES,
-        mem_mb=asked("check", "memory", HOST_MEMORY),
-        runtime=asked("check", "minutes"),
+        mem_mb=memory_of("check"),
+        runtime=minutes_of("check"),
     params:
         work=of_job("check", "work"),
         seed=lookup(dpath="seed", within=config),

@@ -1,5 +1,9 @@
 # What the rules share: the checked configuration, the cases as a Paramspace, and the sources each rule depends on.
 
+if workflow.remote_exec and "SLURM_JOB_ID" in os.environ:
+    # A job of Slurm sees the devices it was given, and where it asked for none, none: whatever the node has.
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+
 
 def refuse(error):
     """End with one line; an exception would add the place in this file, where the mistake is not."""
@@ -9,9 +13,12 @@ def refuse(error):
 
 # How long a job should last is a matter of how it runs: a profile may say `config: [job_seconds=600]`.
 target = config.pop("job_seconds", packing.JOB_SECONDS)
+# On a cluster the memory of a job holds the Snakemakes that start it as well.
+margin = config.pop("job_margin", 0)
 
 try:
     target = packing.job_seconds(target)
+    margin = packing.job_margin(margin)
     for path in workflow.config_settings.configfiles:
         configuration.load(
             path
@@ -22,7 +29,11 @@ try:
     load_all(
         formula_files
     )  # runs them once: a mistake in one ends here, and not in every job
-    device = backend.describe(backend.select(config["backend"]))["backend"]
+    device = (  # `cupy` is checked when the run starts, for the jobs of a cluster run on other machines
+        "cupy"
+        if config["backend"] == "cupy"
+        else backend.describe(backend.select(config["backend"]))["backend"]
+    )
 except InputError as error:
     refuse(error)
 
@@ -97,6 +108,7 @@ SURFACE = sources(
     "explicit.py",
     "__main__.py",
     "configuration.py",
+    "devices.py",
     "job.py",
     "ledger.py",
     "packing.py",
@@ -119,9 +131,9 @@ TABULATING = sorted(
     - set(sources("report/page*"))
 )
 
-# One device for each job that uses one: the profile says how many there are.
+# One device for each job that uses one: the profile says how many there are, lstm_gpu.devices which it is.
 DEVICES = {"gpu": 1} if device == "cupy" else {}
-HOST_MEMORY = packing.HOST_MEMORY if device == "cupy" else 0
+DEVICE_MEMORY = packing.HOST_MEMORY if device == "cupy" else 0
 
 
 # The folder of each case below results/shards/, in the order of the cases.
@@ -150,11 +162,16 @@ def of_job(kind, attribute):
     return lambda wildcards: getattr(JOBS[kind][wildcards.job], attribute)
 
 
-def asked(kind, attribute, more=0):
-    """The same for a resource, and `more`: as often as there are attempts, where a profile has `retries`."""
-    return lambda wildcards, attempt: attempt * (
-        getattr(JOBS[kind][wildcards.job], attribute) + more
+def memory_of(kind):
+    """A function of the wildcards: MiB to ask for, for the job they name; more where a profile has `retries`."""
+    return lambda wildcards, attempt: (
+        margin + DEVICE_MEMORY + attempt * JOBS[kind][wildcards.job].memory
     )
+
+
+def minutes_of(kind):
+    """The same for its time."""
+    return lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].minutes
 
 
 def measured_accuracy(wildcards):

@@ -16,8 +16,8 @@ rule formulas:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=asked("formulas", "memory", HOST_MEMORY),
-        runtime=asked("formulas", "minutes"),
+        mem_mb=memory_of("formulas"),
+        runtime=minutes_of("formulas"),
     params:
         work=of_job("formulas", "work"),
         seed=lookup(dpath="seed", within=config),
