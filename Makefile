@@ -1,10 +1,12 @@
-# make run      sets up and does the main job (config/config.yaml; another: make run CONFIG=FILE)
+# make run      sets up and does the main job: config/config.yaml, into results/
+#               another one, into a folder of its own: make run CONFIG=config/large.yaml writes runs/large/results/
 # make test     sets up and runs the tests
 # make bench    measures against the peers and the machine's floor, and draws docs/speed.png
 # make evidence puts wrong formulas before this check and before its peers'
 # make gpu      the GPU's tests and measurements, on a machine that has one
 # make lint     formatters, linters, types; `make format` mends what can be mended
 # make report   Snakemake's own report of the last run, results/snakemake-report.html
+# make nvrtc    adds NVIDIA's runtime compiler, for the tests that compile the CUDA kernels; no GPU is needed
 # make torch    adds the optional torch (CPU), for the tests against torch.nn.LSTMCell
 # make slurm    adds Snakemake's executor for Slurm clusters (profiles/slurm)
 # make peers    adds torch and JAX (CPU), for `make bench` and `make evidence`
@@ -20,6 +22,12 @@ ARGS ?=
 CUPY ?= 14.2.0
 TORCH ?= torch==2.13.0+cpu
 JAX ?= jax==0.10.2
+NVRTC ?= nvidia-cuda-nvrtc==13.0.88
+
+# Another configuration has a folder of its own, so that it replaces no table of the main job: config/test/config.yaml
+# becomes runs/test-config. (Folders in its path become part of the name.)
+FOLDER := $(if $(CONFIG),runs/$(subst /,-,$(patsubst config/%,%,$(basename $(CONFIG)))))
+SNAKEMAKE_RUN = $(BIN)/python -m snakemake $(if $(CONFIG),--configfile $(CONFIG) --directory $(FOLDER))
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -30,12 +38,13 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: run test bench evidence gpu lint format report torch slurm peers lock setup cupy clean distclean
+.PHONY: run test bench evidence gpu lint format report nvrtc torch slurm peers lock setup cupy clean distclean
 .DEFAULT_GOAL := run
 
 run: setup
 	@$(BIN)/python -m lstm_gpu validate $(or $(CONFIG),config/config.yaml)
-	$(BIN)/python -m snakemake $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS)
+	$(SNAKEMAKE_RUN) $(ARGS)
+	@echo "results: $(if $(CONFIG),$(FOLDER)/)results/report.html"
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)
@@ -50,7 +59,10 @@ gpu: setup
 	@$(BIN)/python -c "import sys; from lstm_gpu import backend; cupy, reason = backend.cupy_or_reason(); \
 	cupy or sys.exit(print('make gpu needs a GPU:', reason) or 2)"
 	$(BIN)/python -m pytest -m gpu
-	$(BIN)/python -m benchmarks $(ARGS)
+	@if command -v compute-sanitizer >/dev/null; then for tool in memcheck racecheck synccheck; do \
+	compute-sanitizer --tool $$tool --error-exitcode 9 $(BIN)/python -m pytest -q -n0 -m gpu tests/test_cuda_check.py \
+	tests/test_sphere_kernel.py -k "[2- or [8- or [17-" || exit; done; else echo "no compute-sanitizer here: not run"; fi
+	$(BIN)/python -m benchmarks.gpu $(ARGS)
 
 lint: $(READY)
 	$(BIN)/python -m ruff format --check .
@@ -65,7 +77,11 @@ format: $(READY)
 	$(BIN)/python -m snakefmt Snakefile workflow
 
 report: setup
-	$(BIN)/python -m snakemake $(if $(CONFIG),--configfile $(CONFIG)) --report results/snakemake-report.html
+	$(SNAKEMAKE_RUN) --report results/snakemake-report.html
+
+nvrtc: $(READY)
+	$(PIP) install -qq "$(NVRTC)" cuda-pathfinder || { echo "make nvrtc: no build $(NVRTC) is at hand; name the one \
+	for this machine: make nvrtc NVRTC=nvidia-cuda-nvrtc==VERSION" >&2; exit 2; }
 
 torch: $(READY)
 	$(PIP) install -qq "$(TORCH)" || { echo "make torch: no build $(TORCH) is at hand; name the one for this \
@@ -73,7 +89,7 @@ torch: $(READY)
 
 # Locked too, in a file of its own: only those who have a cluster need it.
 slurm: $(READY)
-	$(PIP) install -qq --require-hashes --requirement requirements-slurm.lock
+	$(PIP) install -qq --require-hashes --only-binary :all: --requirement requirements-slurm.lock
 
 peers: torch
 	$(PIP) install -qq "$(JAX)" || { echo "make peers: no build $(JAX) is at hand; name the one for this \
@@ -81,14 +97,17 @@ peers: torch
 
 setup: $(READY) cupy
 
-# Locked, with hashes; done again when the lock changes.
+# Locked, with hashes; done again when the lock changes. setuptools goes first: it builds what has no wheel (one package), for
+# which pip would fetch another, without a hash.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c "import sys; sys.version_info >= (3, 11) or sys.exit('Python 3.11 or newer is needed, this is ' \
 	+ sys.version.split()[0] + '. Name one: make PYTHON=python3.11')"
 	@echo "setting up $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module does not work here: install it (on Debian: apt install \
 	python3-venv)" >&2; exit 2; }
-	@$(PIP) install -qq --require-hashes --requirement requirements.lock
+	@sed -n '/^setuptools==/,/# via/p' requirements.lock > $(VENV)/setuptools.lock
+	@$(PIP) install -qq --require-hashes --no-deps --only-binary :all: --requirement $(VENV)/setuptools.lock
+	@$(PIP) install -qq --require-hashes --no-build-isolation --requirement requirements.lock
 	@$(PIP) install -qq --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -118,7 +137,7 @@ lock:
 
 clean:
 	find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
-	rm -rf .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build
+	rm -rf runs .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis build
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean

@@ -14,10 +14,11 @@ min_version("9.27")
 
 sys.path.insert(0, workflow.basedir)  # the checkout's own package, installed or not
 
-from lstm_gpu import backend, configuration, ledger, packing
+from lstm_gpu import backend, clock, configuration, ledger, lock, packing
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.shard import load_all
 from lstm_gpu.progress import WorkflowProgress
+from lstm_gpu.report import digests
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"
@@ -44,6 +45,7 @@ localrules:
 
 onstart:
     try:
+        lock.hold()
         if workflow.local_exec:
             backend.select(config["backend"])
     except InputError as error:

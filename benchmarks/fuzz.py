@@ -10,8 +10,10 @@ or raise `InputError` with one printable line.
 """
 
 import argparse
+import atexit
 import contextlib
 import copy
+import functools
 import io
 import json
 import os
@@ -22,9 +24,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,46 +35,49 @@ from benchmarks import machine
 
 MEMORY = 2 * 2**30  # bytes of address space beyond what the libraries take
 SECONDS = 1.0  # of processor time for one input
+RUN = "LSTM_GPU_FUZZ_RUN"  # where the processes of the readers find the run
 LONGEST = 2**17  # bytes of an input
 NASTY = [
     None, True, 0, -1, 10**9, 2**63, 2**64, 10**30, 10**4000, 0.5, -0.0, 1e308, 5e-324,
     float("inf"), float("nan"), "", "x" * 5000, "\x00", "\ud800", "\x1b[31m", "\u202e", "../../x",
     "/etc/passwd", "$x$", "<script>", "1", [], {}, [[]], {"": 0}, json.loads("[" * 90 + "]" * 90),
 ]  # fmt: skip
+HEADERS = (  # of stored arrays, as they are and as they may be forged
+    (b"<f8", b"|O8"), (b"<f4", b"<f2"), (b"<f8", b">f8"), (b"(8, 3)", b"(9999999999, 3)"),
+    (b"(4, 1)", b"(-4, 1)"), (b"(4,)", b"()"), (b"(8,)", b"(1e9,)"), (b"False", b"True"),
+)  # fmt: skip
 TOKENS = b"0 -1 1e400 NaN [ ] { } , : & * ! \x00 \xff \x1b[31m \n \r \" ' 99999999999".split(b" ")
 
 
 def mutated(value: Any, chance: random.Random) -> Any:
-    """A JSON value with one part of it replaced, dropped, doubled or moved."""
-    value = copy.deepcopy(value)
-    places = list(_places(value))
-    if not places:
-        return chance.choice(NASTY)
+    """A JSON value, changed in place: a part is replaced, dropped, doubled or put elsewhere."""
+    if not isinstance(value, dict | list) or not value:
+        return copy.deepcopy(chance.choice(NASTY))
     for _ in range(chance.choice((1, 1, 1, 2, 5))):
-        holder, key = chance.choice(places)
-        try:
-            match chance.randrange(5):
-                case 0:
-                    del holder[key]
-                case 1 if isinstance(holder, list):
-                    holder.insert(key, copy.deepcopy(holder[key]))
-                case 2:
-                    other, at = chance.choice(places)
-                    if other is not holder:
-                        holder[key] = copy.deepcopy(other[at])
-                case _:
-                    holder[key] = copy.deepcopy(chance.choice(NASTY))
-        except (KeyError, IndexError):
-            pass  # gone with an earlier change
+        holder, key = _place(value, chance)
+        match chance.randrange(5):
+            case 0 if len(value) > 1 or holder is not value:
+                del holder[key]
+            case 1 if isinstance(holder, list):
+                holder.insert(key, copy.deepcopy(holder[key]))
+            case 2:
+                other, at = _place(value, chance)
+                holder[key] = copy.deepcopy(other[at])
+            case _:
+                holder[key] = copy.deepcopy(chance.choice(NASTY))
     return value
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
-    if not isinstance(value, dict | list):
-        return
-    for key in value if isinstance(value, dict) else range(len(value)):
-        yield value, key
-        yield from _places(value[key])
+def _place(value: Any, chance: random.Random) -> tuple[Any, Any]:
+    """A random place in a value: the mapping or list that holds it, and its key."""
+    while True:
+        key = (
+            chance.choice(list(value)) if isinstance(value, dict) else chance.randrange(len(value))
+        )
+        inner = value[key]
+        if not isinstance(inner, dict | list) or not inner or chance.random() < 0.2:
+            return value, key
+        value = inner
 
 
 def bytes_mutated(data: bytes, chance: random.Random) -> bytes:
@@ -163,18 +169,22 @@ def _contents(paths: list[Path]) -> list[bytes]:
     return found
 
 
-def _run() -> Path:
-    """The results of a very small run, made once."""
-    folder = Path(tempfile.gettempdir()) / f"lstm_gpu-fuzz-{os.getuid()}"
+@functools.cache
+def run() -> Path:
+    """The results of a very small run, made once; gone when the process ends."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-    if not (folder / "report.html").exists():
-        import report_run
+    given = os.environ.get(RUN)
+    if given:
+        return Path(given)
+    folder = Path(tempfile.mkdtemp(prefix="lstm_gpu-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    import report_run
 
-        from lstm_gpu.report import figures, page
+    from lstm_gpu.report import figures, page
 
-        report_run.aggregate(folder)
-        figures.draw(folder)
-        page.write(folder)
+    report_run.aggregate(folder)
+    figures.draw(folder)
+    page.write(folder)
     return folder
 
 
@@ -197,7 +207,7 @@ class Envelope(Reader):
     """The header and digest of every JSON file."""
 
     def seeds(self) -> list[bytes]:
-        return [next(_run().glob("counterexamples/*.json")).read_bytes(), b"[" * 2000]
+        return [next(run().glob("counterexamples/*.json")).read_bytes(), b"[" * 2000]
 
     def read(self) -> None:
         from lstm_gpu import files
@@ -209,7 +219,7 @@ class Shards(Reader):
     """A shard among those of a run: of three kinds, by what is in it."""
 
     def seeds(self) -> list[bytes]:
-        shards = sorted(_run().glob("shards/**/*.json"))
+        shards = sorted(run().glob("shards/**/*.json"))
         chosen = [path for path in shards if "size=3" in str(path) and "float64" in str(path)]
         return _contents([*chosen[:3], *(p for p in shards if p.parent.name == "sigmoid")])
 
@@ -237,7 +247,7 @@ class Counterexample(Reader):
         from lstm_gpu.explicit import as_lists
         from lstm_gpu.weights import Case, draw
 
-        found = _contents(sorted(_run().glob("counterexamples/*.json")))
+        found = _contents(sorted(run().glob("counterexamples/*.json")))
         written = {**json.loads(found[0]), "case": None, "dtype": "float64"}
         written["weights"] = as_lists(draw(Case(2, 1, "float64", "sparse", "generic"), 0, 0, 1))
         return [*found, json.dumps(written).encode()]
@@ -266,7 +276,7 @@ class Tables(Reader):
     """A table for figures and page; its name is told from its header."""
 
     def seeds(self) -> list[bytes]:
-        found = [path.read_bytes() for path in sorted(_run().glob("*.csv"))]
+        found = [path.read_bytes() for path in sorted(run().glob("*.csv"))]
         return [b"\n".join(data.split(b"\n")[:8]) + b"\n" for data in found]
 
     def read(self) -> None:
@@ -287,7 +297,7 @@ class Verdicts(Reader):
 
     def seeds(self) -> list[bytes]:
         return [
-            b"\n".join((_run() / name).read_bytes().split(b"\n")[:12]) + b"\n"
+            b"\n".join((run() / name).read_bytes().split(b"\n")[:12]) + b"\n"
             for name in ("verdicts.csv", "mutants.csv")
         ]
 
@@ -325,22 +335,29 @@ class Accuracy(Reader):
 
 
 class Ranges(Reader):
-    kind = "sigmoid_range"
+    """The file of a range of float32 values; its envelope is that of all others."""
 
     def seeds(self) -> list[bytes]:
         from lstm_gpu import exhaustive
 
         return [json.dumps(exhaustive.measure_range(0, 256, "numpy")).encode()]
 
+    def write(self, data: bytes) -> None:
+        try:
+            self.content = json.loads(data)
+        except (ValueError, RecursionError):
+            self.content = None
+
     def change(self, data: bytes, chance: random.Random) -> bytes:
-        with contextlib.suppress(ValueError, RecursionError):
+        try:
             return json.dumps(mutated(json.loads(data), chance)).encode()
-        return bytes_mutated(data, chance)
+        except (ValueError, RecursionError):
+            return bytes_mutated(data, chance)
 
     def read(self) -> None:
-        from lstm_gpu import exhaustive, files
+        from lstm_gpu import exhaustive
 
-        exhaustive.merge([files.read_json(self.path, self.kind)])
+        exhaustive.merge([self.content])
 
 
 class Weights(Reader):
@@ -379,10 +396,7 @@ class Weights(Reader):
                 )
                 parts[at : at + 1] = [(name, part)]
             case 2:
-                old, new = chance.choice(
-                    ((b"<f8", b"|O8"), (b"<f4", b"<f2"), (b"<f8", b">f8"), (b"(8, 3)", b"(9999999999, 3)"),
-                     (b"(4, 1)", b"(-4, 1)"), (b"(4,)", b"()"), (b"(8,)", b"(1e9,)"), (b"False", b"True"))
-                )  # fmt: skip
+                old, new = chance.choice(HEADERS)
                 parts[at : at + 1] = [(name, part.replace(old, new))]
             case 3:
                 parts[at : at + 1] = [
@@ -408,7 +422,7 @@ class Manifest(Reader):
     kind = "manifest"
 
     def seeds(self) -> list[bytes]:
-        return _contents([_run() / "manifest.json"])
+        return _contents([run() / "manifest.json"])
 
     def read(self) -> None:
         from lstm_gpu.report import manifest
@@ -421,7 +435,7 @@ class WorstEntry(Reader):
     kind = "worst_entry"
 
     def seeds(self) -> list[bytes]:
-        return _contents([_run() / "worst_entry.json"])
+        return _contents([run() / "worst_entry.json"])
 
     def read(self) -> None:
         from lstm_gpu.report import worst
@@ -451,8 +465,8 @@ class Page(Tables):
 
     def tables(self) -> list[Path]:
         for name in ("figures", "counterexamples"):
-            shutil.copytree(_run() / name, self.folder / name)
-        return [*_run().glob("*.csv"), *_run().glob("*.json")]
+            shutil.copytree(run() / name, self.folder / name)
+        return [*run().glob("*.csv"), *run().glob("*.json")]
 
 
 class Figures(Page):
@@ -530,6 +544,8 @@ def one_reader(name: str, inputs: int, seed: int) -> None:
             reader.once(data)
         except BaseException:
             Path(f"finding-{name}").write_bytes(data)
+            traceback.print_exc()
+            sys.stderr.flush()
             raise
 
     if atheris is None:
@@ -555,9 +571,15 @@ def one_reader(name: str, inputs: int, seed: int) -> None:
         return reader.change(data, chance)[:most]
 
     options = [f"-runs={inputs}", f"-seed={seed}", f"-max_len={LONGEST}", "-timeout=20"]
-    options += ["-rss_limit_mb=0", "-len_control=0", "-print_final_stats=1"]
+    options += ["-rss_limit_mb=0", "-len_control=0", f"-artifact_prefix={folder}/"]
     atheris.Setup([sys.argv[0], *options, str(corpus)], once, custom_mutator=custom)
     atheris.Fuzz()
+
+
+def _traceback(said: str) -> str:
+    """The last traceback, without what the fuzzer says around it."""
+    lines = said.partition("Traceback")[2].splitlines() or said.splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("INFO", "#")))[:3000]
 
 
 def _imports() -> None:
@@ -580,7 +602,7 @@ def main() -> int:
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     names = options.readers or [*READERS, *SLOW]
-    _run()
+    os.environ[RUN] = str(run())
     if options.here:
         one_reader(names[0], options.inputs, options.seed)
         return 0
@@ -593,7 +615,7 @@ def main() -> int:
         began = time.perf_counter()
         ended = subprocess.run(command, capture_output=True, text=True, check=False)
         seconds = time.perf_counter() - began
-        finding = "" if ended.returncode == 0 else (ended.stderr or ended.stdout)[-3000:]
+        finding = "" if ended.returncode == 0 else _traceback(ended.stderr)
         guided = ended.stdout.startswith("atheris")
         rows.append(
             {"reader": name, "inputs": inputs, "guided": guided, "seconds": round(seconds, 1)}
@@ -605,6 +627,9 @@ def main() -> int:
         )
     if options.record:
         content = {"machine": machine.describe(), "memory_bytes": MEMORY, "limit_seconds": SECONDS}
+        if options.record.exists():  # of other readers, tried before
+            before = json.loads(options.record.read_text())["readers"]
+            rows = [row for row in before if row["reader"] not in names] + rows
         options.record.write_text(json.dumps({**content, "readers": rows}, indent=1) + "\n")
     return int(any(row["findings"] for row in rows))
 

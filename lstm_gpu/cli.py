@@ -1,7 +1,8 @@
 """The command line: check formulas, replay and shrink counterexamples, read verdicts.
 
 Exit codes: 0 everything supported, 1 something refuted, 2 wrong usage or input, 3 inconclusive and
-nothing refuted. Modules are imported by the command that needs them, so that --help is quick.
+nothing refuted; 70 for a defect of this program, which keeps its traceback. Modules are imported by
+the command that needs them, so that --help is quick.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import csv
 import io
 import shlex
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from lstm_gpu.errors import InputError, printable
 
 SUPPORTED, REFUTED, WRONG_INPUT, INCONCLUSIVE = range(4)
 INTERRUPTED = 130  # as shells have it
+DEFECT = 70  # as sysexits.h has it: an error of this program's own, which says nothing of a formula
 _LARGEST_TABLE = 2**24  # bytes: five times the mutants of the largest configuration
 _MOST_MUTANTS = 10_000
 
@@ -39,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output (head, less) has seen enough
         sys.stderr.close()
         return SUPPORTED
+    except Exception:
+        traceback.print_exc()
+        return DEFECT
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,13 +103,14 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(commands: Any) -> None:
     check = commands.add_parser(
         "check",
+        usage="%(prog)s FILE [options]",
         help="put the formulas of a Python file on trial",
         description="Runs FILE, and compares each function marked with @claim(QUANTITY) with "
         "references that do not know the formula. A formula file is a program: check only files "
         "that you would run.",
     )
     check.add_argument("file", type=Path, metavar="FILE", help="a Python file")
-    check.add_argument("--hidden-size", type=int, nargs="+", metavar="N", help="2 3 8 32")
+    check.add_argument("--hidden-size", type=_size, nargs="+", metavar="N", help="2 3 8 32")
     check.add_argument("--input-size", type=int, metavar="M", help="about 1.5 N, never N")
     check.add_argument("--weight-sets", type=int, metavar="K", help="per case: 8")
     check.add_argument("--dtype", metavar="NAME", help="float64 or float32: float64")
@@ -124,33 +131,60 @@ def _add_check(commands: Any) -> None:
     check.set_defaults(run=_check)
 
 
+def _size(text: str) -> int:
+    """A whole number; a word that is none may be FILE, which `--hidden-size 2 3` would swallow."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no whole number (FILE goes first: lstm-gpu check FILE --hidden-size 2)"
+        ) from None
+
+
 def _check(options: argparse.Namespace) -> int:
     from lstm_gpu import checking, files
+    from lstm_gpu.counterexample import refuse_foreign
     from lstm_gpu.formulas.loading import load
+    from lstm_gpu.formulas.table import table
+    from lstm_gpu.plan import plan_of
 
-    names = {
-        "hidden_sizes": "hidden_size",
-        "input_size": "input_size",
-        "weight_sets": "weight_sets",
-        "dtype": "dtype",
-        "distributions": "distribution",
-        "seed": "seed",
-        "backend": "backend",
-        "weights": "weights",
-    }
-    given = {field: getattr(options, name) for field, name in names.items()}
-    plan = checking.Plan(**{field: v for field, v in given.items() if v is not None})
-    results = checking.check_formulas(load(options.file), plan)
-    written = checking.write_counterexamples(results, options.counterexamples)
+    names = (
+        "hidden_size",
+        "input_size",
+        "weight_sets",
+        "dtype",
+        "distribution",
+        "seed",
+        "backend",
+        "weights",
+    )
+    given = {name: getattr(options, name) for name in names}
+    plan = plan_of(**{name: v for name, v in given.items() if v is not None})
     if options.json:
-        files.write_json(options.json, "check of formulas", checking.as_json(results, plan))
+        files.refuse_foreign(options.json, _CHECK)
+    formulas = load(options.file)
+    refuse_foreign(formulas, options.counterexamples)
+    results = checking.check_formulas(formulas, plan)
+    written: dict[tuple[str, str], Path] = {}
+    unwritten = None  # a place that cannot be written is no reason to lose the verdict
+    try:
+        written = checking.write_counterexamples(results, options.counterexamples)
+        if options.json:
+            files.write_json(options.json, _CHECK, checking.as_json(results, plan))
+    except InputError as error:
+        unwritten = error
     named = ["--formula", str(options.file)]
     named += ["--weights", str(options.weights)] if options.weights else []
     commands = {
         key: shlex.join(["lstm-gpu", "replay", str(path), *named]) for key, path in written.items()
     }
-    _say(checking.table(results, commands))
+    _say(table(results, commands))
+    if unwritten is not None:
+        raise unwritten
     return checking.exit_code(results)
+
+
+_CHECK = "check of formulas"
 
 
 def _add_scan(commands: Any) -> None:
@@ -167,7 +201,9 @@ def _add_scan(commands: Any) -> None:
     scan.add_argument("--distribution", default="pytorch_uniform", metavar="NAME")
     scan.add_argument("--regime", default="generic", metavar="NAME", help="of states and input")
     scan.add_argument("--seed", type=int, default=0, metavar="S")
-    scan.add_argument("--engine", default="auto", metavar="NAME", help="auto, compiled or numpy")
+    scan.add_argument(
+        "--engine", default="auto", metavar="NAME", help="auto, compiled, cuda, numpy"
+    )
     scan.add_argument("--jobs", type=int, metavar="J", help="processes: one per core")
     scan.set_defaults(run=_scan)
 
@@ -195,6 +231,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _shrink(options: argparse.Namespace) -> int:
+    from lstm_gpu.replay import EDITED
     from lstm_gpu.shrink import shrink_file
 
     small, program, found = shrink_file(options.file, options.formula, options.weights)
@@ -202,12 +239,17 @@ def _shrink(options: argparse.Namespace) -> int:
     _say(
         f"n = {n}, m = {m}, entry {found.entry}: claimed {found.claimed!r}, measured "
         f"{found.measured!r}, bound {found.bound:.3g}\n{small}\n{program}"
+        + (f"\n{EDITED}" if found.edited else "")
     )
     return REFUTED
 
 
 def _verdicts(options: argparse.Namespace) -> int:
     path = options.results / "verdicts.csv"
+    if (options.results / "manifest.json").exists():  # else a table that is looked at alone
+        from lstm_gpu.report import digests
+
+        digests.check(options.results, ["manifest.json"], only=["verdicts.csv", "mutants.csv"])
     rows = list(_rows(path, {"claim", "reading", "verdict"}))
     if not rows:
         raise InputError(f"`{path}` has no verdicts. Run the workflow again.")
@@ -262,6 +304,8 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
 
 def _say(text: str) -> None:
     """Print lines that may quote files: nothing in them steers the terminal."""
+    if sys.stdout is None or sys.stdout.closed:  # by a formula file; the descriptor is still ours
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     print("\n".join(map(printable, text.splitlines())))
 
 
@@ -270,15 +314,19 @@ _COLUMNS = ("claim", "reading", "verdict", "error_over_bound", "smallest_detecta
 
 def _table(rows: list[dict[str, str]]) -> str:
     """Aligned columns, numbers to three digits."""
+    from lstm_gpu.report.verdicts import would_have_caught
 
     def cell(row: dict[str, str], name: str) -> str:
         value: Any = row.get(name) or ""
         if name == "mutants":
             return f"{row.get('mutants_caught', '?')}/{value}"
         try:
-            return f"{float(value):.3g}"
+            number = float(value)
         except ValueError:
             return value
+        if name == "smallest_detectable":
+            return would_have_caught(row["verdict"], {"": number}, "{:.3g}".format)
+        return f"{number:.3g}"
 
     heads = ("claim", "reading", "verdict", "error/bound", "would have caught", "mutants caught")
     lines = [heads, *(tuple(cell(row, name) for name in _COLUMNS) for row in rows)]

@@ -45,7 +45,6 @@ _WORST = np.dtype(
     [(name, "f8") for name in ("ratio", "error", "bound", "claimed", "measured")]
     + [(name, "i8") for name in ("index", "row", "column")]
 )
-_FOUND = np.dtype([("summary", _SUMMARY), ("worst", _WORST)])
 
 
 class _Case(ctypes.Structure):
@@ -127,16 +126,16 @@ def check(case: Case, seed: int, start: int, stop: int, sources: Path = SOURCES)
         sources, "check", case, seed, ctypes.c_int64(start), ctypes.c_int64(stop),
         _pointer(summaries), _pointer(worst),
     )  # fmt: skip
-    decided = summaries["decided"] != 0
+    decided, decisive = summaries["decided"] != 0, summaries["decisive"] != 0
     record = Record(
         weight_sets=len(summaries),
         comparisons=len(summaries) * case.hidden_size**2,
         refuted_sets=int((summaries["ratio"][decided] > 1).sum()),
         undecided_sets=int((~decided).sum()),
-        decisive_sets=int(summaries["decisive"].sum()),
+        decisive_sets=int(decisive.sum()),
+        smallest_detectable=2 * float(summaries["widest"][decisive].min(initial=math.inf)),
     )
     if decided.any():
-        record.smallest_detectable = 2 * float(summaries["widest"][decided].min())
         record.histogram = histogram(summaries["ratio"][decided])
         entry = dict(zip(_WORST.names or (), worst[0].tolist(), strict=True))
         place = [entry.pop("row"), entry.pop("column")]
@@ -166,16 +165,6 @@ def examine(
     own = (ctypes.c_int64(index), ctypes.c_int(plain))
     _call(SOURCES, "examine", case, seed, *own, *map(_pointer, arrays))
     return arrays[0], arrays[1], arrays[2]
-
-
-def check_by_block(case: Case, seed: int, start: int, stop: int, threads: int) -> np.ndarray:
-    """What the kernels' block of `threads` threads finds, run on the host: a summary and the
-    worst entry of each weight set.
-    """
-    found = np.zeros(stop - start, _FOUND)
-    own = (ctypes.c_int64(start), ctypes.c_int64(stop), ctypes.c_int64(threads))
-    _call(SOURCES, "check_by_block", case, seed, *own, _pointer(found))
-    return found
 
 
 def activations(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -3,9 +3,11 @@
 The rules are data, in workflow/schemas/config.schema.yaml; here they become messages.
 """
 
+import ast
 import difflib
 import math
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from itertools import product
@@ -94,8 +96,15 @@ def validate(config: Any, source: str = "configuration", formulas: bool = True) 
             f"{source}: `false_alarm_risk` must be finite and at least {_LEAST_RISK}. "
             "Choose 1.0e-6."
         )
+    searched, drawn = config["sphere"]["weight_sets"], config["weight_sets"]
+    if searched > drawn:
+        raise InputError(
+            f"{source}: `sphere.weight_sets` must be at most `weight_sets`, got {searched} and "
+            f"{drawn}. Choose {drawn} or less."
+        )
     if formulas:
-        formula_paths(config, source)
+        for path in formula_paths(config, source):
+            _check_syntax(path, source)
     _check_shards(config, source)
     _check_memory(config, source)
     return dict(config)
@@ -117,6 +126,31 @@ def formula_paths(config: Mapping[str, Any], source: str = "configuration") -> l
                 "path from the folder of the Snakefile, or from /."
             )
     return paths
+
+
+def _check_syntax(path: Path, source: str) -> None:
+    """Refuse a file that is no Python, without running it.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or not be parsed.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore"):  # they come again when the file is run
+            ast.parse(path.read_bytes())
+    except OSError as error:
+        why = str(error.strerror)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        why = getattr(error, "msg", None) or str(error) or type(error).__name__
+        if isinstance(error, SyntaxError) and error.lineno:
+            why = f"line {error.lineno}: {why}"
+    else:
+        return
+    raise InputError(
+        f"{source}: `formulas` must name Python files, but `{path}` cannot be read as one: {why}. "
+        "Correct it."
+    )
 
 
 def check_writable(folder: str | os.PathLike[str]) -> None:

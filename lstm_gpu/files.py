@@ -19,13 +19,24 @@ from typing import Any
 from lstm_gpu import intake
 from lstm_gpu.errors import InputError
 
-__all__ = ["atomic_path", "digest", "read_json", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "atomic_path",
+    "digest",
+    "read_json",
+    "refuse_foreign",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 VERSION = 1
 HEADER = ("format", "version", "digest")
 
 LARGEST = 2**26
 """Bytes of a file that is read. Parsed, the worst of that size (`[[],[],…`) takes 24 times this."""
+
+PARTIAL = ".partial"  # how the name of a file ends that is being written
+STAGED = ".staged-"  # how the name of a folder begins in which several are (`report.publish`)
 
 
 @contextmanager
@@ -42,11 +53,17 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         The folder or the file cannot be written (no permission, no space, a folder of that name).
     """
     path = Path(path)
-    if path.is_symlink():
-        path = path.resolve()  # the file changes, the link stays
-    if path.name in ("", "..") or (path.exists() and not path.is_file() and not path.is_dir()):
+    try:
+        if path.is_symlink():
+            path = path.resolve()  # the file changes, the link stays
+        special = path.exists() and not path.is_file() and not path.is_dir()
+    except OSError as error:  # a name longer than the system allows
+        raise InputError(
+            f"`{path}` cannot be written: {error.strerror}. Choose another name."
+        ) from error
+    if path.name in ("", "..") or special:
         raise InputError(f"`{path}` must be a regular file to be written. Choose another name.")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{PARTIAL}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -73,6 +90,25 @@ def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
 def write_text(path: str | os.PathLike[str], content: str) -> None:
     """Write `content` to `path` as UTF-8 with the line ends as given, whole or not at all."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def refuse_foreign(path: str | os.PathLike[str], kind: str) -> None:
+    """Refuse to write a file of a kind over anything else that exists.
+
+    Raises
+    ------
+    InputError
+        Something stands under that name, and is no file that `write_json` wrote with this kind.
+    """
+    if not os.path.lexists(path):
+        return
+    start = f'{{\n "format": "lstm_gpu {kind}"'.encode()
+    remedy = "Choose another name."
+    if intake.head(path, len(start), remedy) != start:
+        raise InputError(
+            f"`{path}` exists, and is not a `lstm_gpu {kind}` file: it is not written over. "
+            f"{remedy}"
+        )
 
 
 def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> str:

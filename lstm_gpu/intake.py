@@ -67,7 +67,10 @@ def contents(path: str | os.PathLike[str], limit: int, remedy: str = "Check the 
     with opened(path, remedy) as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            found = file.read(limit + 1) if size <= limit else b""
+            # No more than there is: a buffer of the limit would be taken for the smallest file.
+            found = file.read(size + 1) if size <= limit else b""
+            if len(found) > size:  # it grows, or its size is not told, as under /proc
+                found += file.read(limit + 1 - len(found))
         except OSError as error:
             raise InputError(f"`{path}` cannot be read: {error.strerror}.") from error
     if size > limit or len(found) > limit:

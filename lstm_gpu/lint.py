@@ -3,9 +3,11 @@
 Constant weights make a transposed matrix the matrix; a zero state makes every factor of its path
 right. A check on such inputs is no evidence about those slips, so it says so before it judges.
 What a finding hides is not listed here but found: the mutants that equal the truth, to rounding,
-on every weight set that has it.
+on every weight set that has it. Weight sets have several reasons for that at once, so a mutant is
+put down to a finding only where that finding alone could be the reason (`EXPLAINS`).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -108,6 +110,29 @@ FINDINGS: dict[str, Callable[[Any, cell.Step], Array]] = {
     )
 }
 
+# finding -> the mutants, claim/name, that it makes equal to the truth on weight sets that are plain
+# in all else. A matrix equal to its transpose hides a transpose, not a wrong tanh'.
+_OF_ONE_U = r"/(all_U|U_[ifuo])_transposed$"
+# The forget gate's Jacobian vanishes, and in the others all paths but the candidate's.
+_OF_I_F_O = (
+    r"^forget_gate_jacobian/|/(no_[fio]_path|assignment_for_sum|U_[fio]_transposed"
+    r"|U_i_and_U_f_swapped|.+_(in|activated)_[fio]|i_for_u_in_i_path|c_for_(previous|tanh)_c.*)$"
+)
+EXPLAINS: dict[str, re.Pattern[str]] = {
+    "constant_weights": re.compile(_OF_ONE_U),
+    "repeated_rows": re.compile(r"/(sign_of_first_row|first_row_zero|one_entry_off_by_.+)$"),
+    "symmetric_weights": re.compile(_OF_ONE_U),
+    "equal_gates": re.compile(r"/U_(._and_U_._swapped|._for_U_.|in_ONNX_order)$"),
+    "zero_hidden_state": re.compile(r"/right_in_the_first_step_only$"),
+    "zero_cell_state": re.compile(
+        r"(hidden|tanh_cell)_jacobian/(no_f_path|U_f_transposed|.+_(in|activated)_f)$"
+    ),
+    "zero_input": re.compile(r"(?!)"),  # no Jacobian by h_{t-1} has x in it
+    "saturated_gates": re.compile(_OF_I_F_O),
+    "equal_sizes": re.compile(r"/W_for_U$"),
+    "single_unit": re.compile(r"/(.+_transposed|column.+)$"),
+}
+
 
 @dataclass
 class Found:
@@ -121,7 +146,7 @@ class Found:
 
     @property
     def hides(self) -> list[tuple[str, str]]:
-        """The mutants that no weight set with this finding tells from the truth."""
+        """The mutants that no weight set with this finding tells from the truth, for any reason."""
         return [key for key, count in sorted(self.hidden.items()) if 0 < count == self.sets]
 
 
@@ -176,6 +201,11 @@ class Lint:
             ours.sets += theirs.sets
             for key, count in theirs.hidden.items():
                 ours.hidden[key] = ours.hidden.get(key, 0) + count
+
+    def explained(self, finding: str) -> list[tuple[str, str]]:
+        """Of the mutants that equal the truth on all sets with a finding, those it can explain."""
+        pattern = EXPLAINS[finding]
+        return [key for key in self.findings[finding].hides if pattern.search("/".join(key))]
 
     def to_dict(self) -> dict[str, Any]:
         return {

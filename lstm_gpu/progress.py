@@ -1,6 +1,7 @@
 """How far a long job is: a bar on a terminal, a plain line now and then in a log file."""
 
 import logging
+import re
 import shutil
 import sys
 import time
@@ -11,10 +12,18 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-__all__ = ["Progress", "WorkflowProgress"]
+__all__ = ["NEED", "Progress", "WorkflowProgress"]
 
 LINE_EVERY = 20.0
 """Seconds between two lines of a log; the last line always comes."""
+
+NEED = "needs up to"
+"""How the first line of a job's log begins, which says how much memory it may take."""
+
+# A full disk, a read-only folder, a quota: Snakemake says where in its own code it met it.
+_NO_PLACE = re.compile(r"\[Errno (?:28|30|122)\] [^\n]*")
+_REMEDY = "Free space, correct the permissions or choose another folder, then run again."
+_KILLED = re.compile(r"SIGKILL|exit status 137\b")  # of the shell around a job, or of the job
 
 
 class Progress:
@@ -82,6 +91,8 @@ class WorkflowProgress(logging.Handler):
     def __init__(self, stream: TextIO | None = None) -> None:
         super().__init__()
         self.progress = Progress("workflow", "jobs", stream)
+        self.told: set[str] = set()
+        self.killed = False  # what the exit status said of the job that is reported next
 
     def attach(self, logger: logging.Logger, quiet: Iterable[Any]) -> None:
         """Take over from the handlers of `logger` when `quiet` (of Snakemake) asks for it."""
@@ -99,8 +110,15 @@ class WorkflowProgress(logging.Handler):
                 self.progress(done, total)
                 if done >= total:
                     self.progress.close()
+            case "error":
+                text = record.getMessage()
+                self.killed = bool(_KILLED.search(text))
+                if (found := _NO_PLACE.search(text)) and found[0] not in self.told:
+                    self.told.add(found[0])
+                    self.progress.write(f"error: {found[0].strip('()')}. {_REMEDY}")
             case "job_error":
-                self.progress.write(_failure(record))
+                self.progress.write(_failure(record, self.killed))
+                self.killed = False
 
 
 def _event(record: logging.LogRecord) -> str:
@@ -111,18 +129,34 @@ def _is_news(record: logging.LogRecord) -> bool:
     """Whether a line is neither routine nor said better by `WorkflowProgress`."""
     text = record.getMessage()
     if _event(record) == "error":
-        return "CalledProcessError" not in text  # a script's exit status; its log has the reason
+        # A script's exit status, whose log has the reason; what Snakemake itself could not write.
+        return "CalledProcessError" not in text and not _NO_PLACE.search(text)
     routine = _event(record) in {"progress", "job_started", "job_finished"}
-    return not routine and text != "Select jobs to execute..."
+    # Where a table was not there before, Snakemake says for each that it has no copy of it.
+    missing = text.startswith("Cannot restore ") and text.endswith(": no backup found.")
+    return not routine and not missing and text != "Select jobs to execute..."
 
 
-def _failure(record: logging.LogRecord) -> str:
+def _failure(record: logging.LogRecord, killed: bool) -> str:
+    """One line: the last of the job's log, or what can be said for a process that could not."""
     name = getattr(record, "rule_name", None) or "job"
     logs = [Path(str(log).split(" (", 1)[0]) for log in getattr(record, "log", None) or []]
-    for log in logs:
-        if log.is_file():
-            with log.open(encoding="utf-8", errors="replace") as lines:
-                last = deque((line.strip() for line in lines if line.strip()), maxlen=1)
-            if last:
-                return f"{name} failed: {last[0]} (log: {log})"
-    return f"{name} failed" + (f" (log: {logs[0]})" if logs else "")
+    where = f" (log: {logs[0]})" if logs else ""
+    first, last = _ends(logs[0]) if logs else ("", "")
+    need = f" ({first})" if first.startswith(NEED) else ""
+    if killed:
+        why = f"killed (kill -9), by hand or by the system when memory ran out{need}. Run again"
+        return f"{name} failed: {why}{where}"
+    if "emory" in last and not last.startswith("error: "):  # a library in C that ended the process
+        last += need
+    return f"{name} failed" + (f": {last}" if last else "") + where
+
+
+def _ends(log: Path) -> tuple[str, str]:
+    """The first and the last line of a log with something on them."""
+    if not log.is_file():
+        return "", ""
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        said = (line.strip() for line in lines if line.strip())
+        first = next(said, "")
+        return first, next(iter(deque(said, maxlen=1)), first)

@@ -18,6 +18,7 @@ from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError, printable
 from lstm_gpu.fields import NAME, NUMBER, SIZE, TEXT, Each, Maybe, Rule, brief, check
 from lstm_gpu.files import read_json
+from lstm_gpu.formulas.inputs import EDGES
 from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
 from lstm_gpu.tally import Comparison
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case, WeightSets, draw
@@ -90,7 +91,7 @@ class Recorded:
         if self.trained is not None:
             return self.trained.draw(*where, xp)
         if self.own:
-            from lstm_gpu.formulas.trial import drawn
+            from lstm_gpu.formulas.inputs import drawn
 
             return drawn(*where, xp)
         return draw(*where, xp)
@@ -138,7 +139,7 @@ def replay(
     edited = False
     if recorded.own:
         own = formula_of(recorded, formula)
-        edited = recorded.content["formula"].get("sha256") not in ("", own.sha256)
+        edited = is_edited(recorded, own)
         found: dict[str, Any] = _examine_own(recorded, own, xp)
     elif recorded.weights is not None:
         found = campaign.examine_sets(recorded.key, recorded.entry, recorded.sets(xp))
@@ -147,10 +148,10 @@ def replay(
         found = campaign.examine(
             recorded.key, recorded.entry, *weight_set, backend, recorded.accuracy
         )
-    same = all(found[name] == recorded.content.get(name) for name in ("claimed", "measured"))
+    same = all(_as_written(found[n]) == recorded.content.get(n) for n in ("claimed", "measured"))
     enclosure = None if recorded.own or not recorded.has_sets else _enclose(recorded)
     proved = enclosure is not None and enclosure.proof == "refuted"
-    verdict = "refuted" if proved else _verdict(found)
+    verdict = "refuted" if proved or _no_number(recorded.content, found) else _verdict(found)
     return Outcome(recorded.content, found, verdict, same, enclosure, edited)
 
 
@@ -173,7 +174,7 @@ def _examine_own(recorded: Recorded, formula: Formula, xp: Any) -> dict[str, flo
 
 
 def comparing(
-    recorded: Recorded, formula: str | os.PathLike[str] | None
+    recorded: Recorded, formula: Formula | str | os.PathLike[str] | None
 ) -> Callable[[WeightSets], Comparison]:
     """The file's comparison as a function of the weight set, for the claims on Jacobians.
 
@@ -186,7 +187,7 @@ def comparing(
     from lstm_gpu.formulas.quantities import QUANTITIES
 
     if recorded.own and recorded.key[0] in QUANTITIES:
-        own = formula_of(recorded, formula)
+        own = formula if isinstance(formula, Formula) else formula_of(recorded, formula)
         return lambda sets: trial.compare_sets(own, sets, recorded.key[3])
     if recorded.own or recorded.key[0] not in campaign.JACOBIAN_CLAIMS:
         raise InputError(
@@ -194,6 +195,11 @@ def comparing(
             f"{recorded.key[0]}. Replay it as it is."
         )
     return lambda sets: campaign.compare_sets(recorded.key, sets)
+
+
+def is_edited(recorded: Recorded, own: Formula) -> bool:
+    """Whether a formula's file is another than the one that the counterexample was found with."""
+    return recorded.content["formula"].get("sha256") not in ("", own.sha256)
 
 
 def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formula:
@@ -214,6 +220,18 @@ def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formu
         f"`{file}` has no formula `{name}` that claims to equal {quantity}. Name the file that "
         "the counterexample was made with."
     )
+
+
+def _as_written(value: Any) -> Any:
+    """A float as a counterexample file has it: what is not finite stands as text."""
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _no_number(file: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether a reader's formula gives no finite number where the derivative is one."""
+    if "formula" not in file or math.isfinite(found["claimed"]):
+        return False
+    return math.isfinite(found["measured"]) and math.isfinite(found["bound"])
 
 
 def _verdict(found: dict[str, Any]) -> str:
@@ -280,7 +298,8 @@ def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = 
         if unknown := case.keys() - _CASE:
             raise InputError(f"`case` in {path} must not hold `{min(unknown)}`. {_SUFFIX}")
         of_file = own and "weights_file" in content
-        laws, regimes = ((TRAINED,), (*REGIMES, GIVEN)) if of_file else (DISTRIBUTIONS, REGIMES)
+        laws = (TRAINED,) if of_file else DISTRIBUTIONS
+        regimes = (*REGIMES, *((GIVEN,) if of_file else EDGES if own else ()))
         where = replace(
             where,
             case=Case(
@@ -298,7 +317,8 @@ def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = 
         _check_memory(where)
         if of_file:
             where = replace(where, trained=_trained(where, weights))
-        if content.get("directions") is not None:
+        searched = not own and claim not in campaign.JACOBIAN_CLAIMS  # on the sphere
+        if searched or content.get("directions") is not None:
             where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
     return where
 
@@ -331,6 +351,7 @@ def _check_memory(recorded: Recorded) -> None:
         )
 
 
+EDITED = "the formula file is not the one that this counterexample was found with"
 _CASE = {field.name for field in fields(Case)}
 _KINDS = {int: "a whole number", str: "text", list: "a list", dict: "a mapping"}
 
@@ -360,7 +381,7 @@ def describe(outcome: Outcome) -> str:
     ]
     lines += [f"  {name:<11}{_show(value)}" for name, value in (found.get("parts") or {}).items()]
     if outcome.edited:
-        lines.append("the formula file is not the one that this counterexample was found with")
+        lines.append(EDITED)
     others = "formula" if outcome.edited else "backend, processor or version"
     lines.append(
         "the recorded values were met bit for bit"
@@ -374,6 +395,8 @@ def describe(outcome: Outcome) -> str:
     sentence = {
         "refuted": "refuted: the error is above the bound, so the claim is wrong here"
         if above
+        else "refuted: the claimed value is not finite, and the derivative is"
+        if _no_number(file, found)
         else "refuted: the bound does not tell, the proof does",
         "supported": "not refuted: the error is within the bound",
         "inconclusive": "inconclusive: a value or the bound is not finite",

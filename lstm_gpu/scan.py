@@ -2,7 +2,8 @@
 
 The workflow tries every reading and every mutant on each weight set. A scan asks one question as
 often as there is time for: does the formula of ∂h_t/∂h_{t-1} ever leave its bounds? By the
-compiled check where it can be had (`lstm_gpu.compiled`), else by the array code.
+compiled check where it can be had (`lstm_gpu.compiled`), else by the array code; by a CUDA kernel
+where that is asked for (`lstm_gpu.cuda_check`).
 """
 
 import os
@@ -14,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from lstm_gpu import backend as backends
-from lstm_gpu import campaign, compiled, derivatives
+from lstm_gpu import campaign, compiled, cuda_check, derivatives, kernels
 from lstm_gpu.claims.block import Block
 from lstm_gpu.errors import InputError
 from lstm_gpu.tally import Comparison, Record, Tally
 from lstm_gpu.weights import Case, WeightSets, draw
 
-ENGINES = ("auto", "compiled", "numpy")
+ENGINES = ("auto", "compiled", "cuda", "numpy")
 KEY = ("hidden_jacobian", "as_written", "", "central")
 _ENTRIES_PER_TASK = 2**22  # of Jacobians: tenths of a second, and little to hold
 
@@ -46,6 +47,7 @@ def check_by_arrays(case: Case, seed: int, start: int, stop: int) -> Record:
 
 _CHECKS: dict[str, Callable[[Case, int, int, int], Record]] = {
     "compiled": compiled.check,
+    "cuda": cuda_check.check,
     "numpy": check_by_arrays,
 }
 
@@ -53,30 +55,35 @@ _CHECKS: dict[str, Callable[[Case, int, int, int], Record]] = {
 def engine_for(case: Case, wanted: str = "auto") -> str:
     """Which engine checks a case: the compiled one where it knows the law and can be built.
 
+    The kernel is taken by its name alone, as long as it was not run on a GPU.
+
     Raises
     ------
     InputError
-        for an unknown engine, and for "compiled" where it is not to be had.
+        for an unknown engine, and for "compiled" or "cuda" where it is not to be had.
     """
     if wanted not in ENGINES:
         raise InputError(f"`engine` must be one of {', '.join(ENGINES)}, got {wanted!r:.60}.")
     if wanted == "numpy":
         return wanted
-    library, reason = compiled.library_or_reason()
+    find = kernels.or_reason if wanted == "cuda" else compiled.library_or_reason
+    library, reason = find()
     if library is not None and compiled.supports(case):
-        return "compiled"
+        return "cuda" if wanted == "cuda" else "compiled"
     if wanted == "auto":
         return "numpy"
     if library is None:
-        raise InputError(f"`engine: compiled` is not available: {reason}. Use `numpy`.")
+        raise InputError(f"`engine: {wanted}` is not available: {reason}. Use `numpy`.")
     raise InputError(
-        "`engine: compiled` knows the law pytorch_uniform with generic states alone, got "
+        f"`engine: {wanted}` knows the law pytorch_uniform with generic states alone, got "
         f"{case.distribution} with {case.regime}. Use `numpy`."
     )
 
 
-def _tasks(case: Case, weight_sets: int) -> Iterator[tuple[int, int]]:
+def _tasks(case: Case, weight_sets: int, engine: str = "") -> Iterator[tuple[int, int]]:
     size = max(1, _ENTRIES_PER_TASK // (case.hidden_size * max(case.hidden_size, 16)))
+    if engine == "cuda":
+        size = cuda_check.task_size(case)
     for start in range(0, weight_sets, size):
         yield start, min(start + size, weight_sets)
 
@@ -95,8 +102,9 @@ def scan(
 ) -> Record:
     """Check the weight sets ``range(weight_sets)`` of a case.
 
-    jobs : processes of one thread each. The record does not depend on it, nor on how the range is
-        cut: records merge exactly. Memory does not grow with weight_sets.
+    jobs : processes of one thread each; a GPU needs one, whatever is said. The record does not
+        depend on it, nor on how the range is cut: records merge exactly. Memory does not grow
+        with weight_sets.
 
     Raises
     ------
@@ -113,8 +121,8 @@ def scan(
         if progress:
             progress(done, weight_sets)
 
-    if jobs == 1:
-        for task in _tasks(case, weight_sets):
+    if jobs == 1 or engine == "cuda":
+        for task in _tasks(case, weight_sets, engine):
             add(_check(engine, case, seed, *task))
         return total
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):

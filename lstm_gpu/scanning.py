@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lstm_gpu.campaign import job_memory
-from lstm_gpu.checking import LARGEST_SEED, LARGEST_SIZE, choice, whole
 from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError
+from lstm_gpu.plan import LARGEST_SEED, LARGEST_SIZE, choice, whole
 from lstm_gpu.progress import Progress
 from lstm_gpu.scan import ENGINES, engine_for, scan
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case
@@ -58,6 +58,7 @@ class Scan:
         choice("engine", self.engine, ENGINES)
         jobs = self.processes
         needed = jobs * max(job_memory(case) for case in self.cases)
+        needed = 0 if self.engine == "cuda" else needed  # the device's memory: `cuda_check.memory`
         if needed > COMMAND_MEMORY_LIMIT:
             raise InputError(
                 f"`hidden_size` must leave {jobs} jobs below "
@@ -69,7 +70,9 @@ class Scan:
 
     @property
     def processes(self) -> int:
-        """One per core that this process may use, unless it is said."""
+        """One per core that this process may use, unless it is said; one for a GPU."""
+        if self.engine == "cuda":
+            return 1
         return self.jobs or len(os.sched_getaffinity(0))
 
     @property

@@ -22,7 +22,7 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.explicit import LARGEST_SIZE, as_lists, names_of, of_inputs, of_units
 from lstm_gpu.formulas.quantities import QUANTITIES
 from lstm_gpu.intake import child
-from lstm_gpu.replay import Recorded, comparing, read
+from lstm_gpu.replay import Recorded, comparing, formula_of, is_edited, read
 from lstm_gpu.tally import Comparison, summarise
 from lstm_gpu.weights import WeightSets
 
@@ -34,13 +34,17 @@ _MOST_SUBSETS = 64  # of hidden units or inputs that are tried at each size
 
 @dataclass(frozen=True)
 class Counterexample:
-    """A refuting weight set, alone, and its worst entry."""
+    """A refuting weight set, alone, and its worst entry.
+
+    edited : whether the reader's own formula file is another than when the original was written
+    """
 
     sets: WeightSets
     entry: list[int]
     claimed: float
     measured: float
     bound: float
+    edited: bool = False
 
     @property
     def relative(self) -> float:
@@ -64,10 +68,11 @@ def shrink_file(
         The file is not one that can be shrunk, or does not refute in float64.
     """
     recorded = read(path, weights)
-    compare = comparing(recorded, formula)
+    own = formula_of(recorded, formula) if recorded.own else None
+    compare = comparing(recorded, own)
     sets = _in_float64(recorded)
     compare(sets)  # an error of the file or of the formula is the reader's to see
-    found = shrink(sets, compare)
+    found = replace(shrink(sets, compare), edited=own is not None and is_edited(recorded, own))
     key = dict(zip(("claim", "reading", "mutant", "reference"), recorded.key, strict=True))
     content = {
         **key,
@@ -76,7 +81,7 @@ def shrink_file(
         "weights": as_lists(found.sets),
         "shrunk_from": recorded.content.get("case"),
         **campaign.at_entry(compare(found.sets), found.entry),
-        **({"formula": recorded.content["formula"]} if recorded.own else {}),
+        **({"formula": {"file": Path(own.file).name, "sha256": own.sha256}} if own else {}),
     }
     small, program = (child(path.parent, path.stem + end) for end in (".small.json", ".small.py"))
     files.write_json(small, "counterexample", content)

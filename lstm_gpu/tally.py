@@ -57,11 +57,13 @@ class Record:
     undecided_sets : sets with an entry that is not finite (value or bound)
     decisive_sets : sets on which the all-zero quantity would have been refuted (not of mutants)
     equivalent_sets : sets on which a mutant equals the truth
-    smallest_detectable : a formula that is right but for an error of this size, at any one entry
-        of every set, would have been refuted in at least one set: the least over sets of twice
-        the largest bound (an error e leaves a gap above the bound when e > bound + |gap|, and
-        the gap of a right formula is at most the bound). In the unit of the quantity; infinite
-        when no set was decided, and for mutants
+    smallest_detectable : a formula that is right but for an error above this size, at any one
+        entry, the same entry in every set, would have been refuted in at least one set: the least
+        over the decisive sets of twice the set's largest bound (an error e leaves a gap above the
+        bound when e > bound + |gap|, and the gap of a right formula is at most the bound). A set
+        that is not decisive would flatter: where all is saturated or zero, quantity and bound
+        vanish together. In the unit of the quantity; infinite when no set is decisive (no size
+        is promised), and for mutants
     histogram : floor(2 log10(error/bound)) of each set's worst entry -> sets
     worst : the entry with the largest error/bound, None before the first decided set
     """
@@ -223,7 +225,8 @@ def summarise(comparison: Comparison, start: int) -> Record:
     if not comparison.mutant:
         decisive = decided & (xp.abs(measured) > bound).any(axis=1)
         record.decisive_sets = int(decisive.sum())
-        record.smallest_detectable = 2 * float(to_host(widest)[decided_h].min())
+        if record.decisive_sets:
+            record.smallest_detectable = 2 * float(to_host(widest[decisive]).min())
     record.histogram = histogram(largest_h[decided_h])
     s = int(np.argmax(np.where(decided_h, largest_h, -1.0)))
     entry = int(ratio[s].argmax())
@@ -239,9 +242,16 @@ def summarise(comparison: Comparison, start: int) -> Record:
     return record
 
 
-def histogram(ratios: np.ndarray) -> dict[int, int]:
-    """Count floor(2 log10 ratio), clipped to ±60; an exact zero goes to -60."""
+LEAST_BIN, MOST_BIN = -60, 60
+
+
+def bins(ratios: np.ndarray) -> np.ndarray:
+    """floor(2 log10 ratio), clipped to ±60; of an exact zero -60."""
     with np.errstate(divide="ignore"):
-        bins = np.clip(np.floor(2 * np.log10(ratios)), -60, 60).astype(int)
-    counts = np.bincount(bins + 60)
-    return {b - 60: int(count) for b, count in enumerate(counts) if count}
+        return np.clip(np.floor(2 * np.log10(ratios)), LEAST_BIN, MOST_BIN).astype(int)
+
+
+def histogram(ratios: np.ndarray) -> dict[int, int]:
+    """Count the `bins` of ratios."""
+    counts = np.bincount(bins(ratios) - LEAST_BIN)
+    return {b + LEAST_BIN: int(count) for b, count in enumerate(counts) if count}

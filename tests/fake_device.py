@@ -26,12 +26,20 @@ _ATTRIBUTES = frozenset(RECORD["ndarray"])
 # The functions that make arrays from what the host has; all others take device arrays only.
 _FROM_HOST = {"asarray", "array"}
 _SCALARS = (bool, int, float, complex, np.generic)
+# The properties of an H100 that the kernels' arrangement depends on.
+H100 = {
+    "MaxSharedMemoryPerBlockOptin": 232448,
+    "MaxSharedMemoryPerMultiprocessor": 233472,
+    "MultiProcessorCount": 132,
+}
 cuda = types.SimpleNamespace(
     runtime=types.SimpleNamespace(
         getDeviceProperties=lambda device: {"name": b"fake device"},
         runtimeGetVersion=lambda: 13000,
     ),
-    Device=lambda: types.SimpleNamespace(id=0),
+    Device=lambda device=0: types.SimpleNamespace(
+        id=device, compute_capability="90", attributes=H100, mem_info=(2**36, 2**37)
+    ),
 )
 
 
@@ -61,6 +69,11 @@ class ndarray:  # noqa: N801 (CuPy's name)
 
     def __array_function__(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError("a NumPy function met a device array")
+
+    @property
+    def data(self) -> Any:
+        """The address, as kernels are given it."""
+        return types.SimpleNamespace(ptr=self._host.ctypes.data)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in _ATTRIBUTES:

@@ -10,14 +10,24 @@ from formula_book import right
 
 import lstm_gpu
 from lstm_gpu import checking
-from lstm_gpu.checking import Plan, Result, assert_supported, check, check_formulas
+from lstm_gpu.checking import (
+    Plan,
+    Result,
+    assert_supported,
+    check,
+    check_formulas,
+    plan_of,
+)
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
-from lstm_gpu.formulas.loading import Formula, claim
+from lstm_gpu.formulas.inputs import EDGES
+from lstm_gpu.formulas.loading import Formula, claim, load
 from lstm_gpu.formulas.quantities import slips_of
+from lstm_gpu.replay import describe, replay
 from lstm_gpu.weights import DISTRIBUTIONS, REGIMES
 
 SMALL = {"hidden_sizes": [2], "weight_sets": 2, "distributions": ["normal_gain_1"]}
+CASES = len(REGIMES) + len(EDGES)  # of SMALL
 RIGHT = right("hidden_jacobian", "product")
 
 
@@ -43,7 +53,7 @@ def test_a_right_formula_is_supported_with_what_would_have_been_caught(backend):
     assert (
         result.mutants == result.mutants_caught == len(slips_of("hidden_jacobian")) - 1
     )  # W for U
-    assert (result.cases, result.weight_sets) == (len(REGIMES), 2 * len(REGIMES))
+    assert (result.cases, result.weight_sets) == (CASES, 2 * CASES)
     assert result.comparisons == 2 * 4 * result.weight_sets
     assert result.counterexample is None
     assert result.likely_cause == ""
@@ -75,19 +85,40 @@ def test_a_wrong_formula_is_refuted_with_a_cause_and_a_counterexample(tmp_path):
     assert read_json(path, "counterexample")["claimed"] == c["claimed"]
 
 
-def test_nan_anywhere_is_inconclusive_and_never_supported():
+def test_nan_in_some_sets_is_inconclusive_and_the_first_is_named():
     def broken(step):
         J = RIGHT(step)
-        J[0, 0, 0] = np.nan
+        J[1, 0, 1] = np.nan
         return J
 
-    everywhere = check(lambda s: RIGHT(s) * np.nan, "hidden_jacobian", **SMALL)
-    once = check(broken, "hidden_jacobian", **SMALL)
-    for result, sets in ((everywhere, 2 * len(REGIMES)), (once, len(REGIMES))):
-        assert result.verdict == "inconclusive"
-        assert f"NaN or infinity in {sets} of {2 * len(REGIMES)}" in result.reason
-        assert checking.exit_code([result]) == 3
-        assert result.reason in str(result).replace("\n    ", " ")
+    result = check(broken, "hidden_jacobian", **SMALL, seed=5)
+    assert result.verdict == "inconclusive"
+    assert f"NaN or infinity in {CASES} of {2 * CASES}" in result.reason
+    assert (
+        "first at entry [0, 1] of weight set 1 (seed 5, n = 2, m = 4, float64, normal_gain_1, "
+        "generic)"
+    ) in result.reason
+    assert checking.exit_code([result]) == 3
+    assert result.reason in str(result).replace("\n    ", " ")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("quantity", ["hidden_jacobian", "forget_gate_argmax"])
+def test_no_number_in_any_set_is_refuted_and_can_be_replayed(tmp_path, quantity, value):
+    text = f"from lstm_gpu import claim\n@claim({quantity!r})\ndef f(s): return s.U.f + {value}\n"
+    path = tmp_path / "mine.py"
+    path.write_text(text.replace("inf", "float('inf')").replace("nan", "float('nan')"))
+    [result] = check_formulas(load(path), Plan(**SMALL))
+    assert result.verdict == "refuted"
+    assert result.reason.startswith("not finite where the derivative is (first at entry ")
+    assert result.likely_cause == "no match: the values are not finite"
+    assert checking.exit_code([result]) == 1
+    (example,) = checking.write_counterexamples([result], tmp_path).values()
+    outcome = replay(example, formula=path)
+    assert (outcome.verdict, outcome.same_bits) == ("refuted", True)
+    assert "the claimed value is not finite, and the derivative is" in describe(outcome)
+    path.write_text(text.replace(f"+ {value}", "* 0"))
+    assert replay(example, formula=path).found["claimed"] == 0
 
 
 def test_nan_in_one_set_does_not_save_a_formula_that_is_wrong_in_another():
@@ -127,11 +158,23 @@ def test_a_formula_that_mixes_weight_sets_is_told_so():
     def mixes(step):
         return RIGHT(step) * (1 if len(step.h) == 1 else 2)
 
+    def always(step):
+        return RIGHT(step) * (3 if len(step.h) == 1 else 2)
+
+    def by_place(step):
+        J = RIGHT(step)
+        J[1:2] += 1
+        return J
+
     def squeezes(step):
         return RIGHT(step).squeeze() * 1.5
 
     result = check(mixes, "hidden_jacobian", **SMALL)
     assert "must treat each weight set alone" in result.error
+    assert "depend on what else is in the block: entry " in result.error
+    assert "Set by set it is not refuted." in result.error
+    assert check(by_place, "hidden_jacobian", **SMALL).error.startswith("`by_place` must treat")
+    assert check(always, "hidden_jacobian", **SMALL).verdict == "refuted"
     assert (result.verdict, checking.exit_code([result])) == ("inconclusive", 2)
     result = check(squeezes, "hidden_jacobian", **SMALL)
     assert "got (2, 2)" in result.error
@@ -147,8 +190,10 @@ def test_a_marked_function_needs_no_quantity():
     assert check(RIGHT, "hidden_jacobian", **SMALL).formula == "hidden_jacobian_as_product"
     with pytest.raises(InputError, match="`quantity` must be one of"):
         check(RIGHT, **SMALL)
-    with pytest.raises(InputError, match="`quantity` must be one of"):
+    with pytest.raises(InputError, match="`mine` is marked with hidden_jacobian and cell_jac"):
         check(claim("hidden_jacobian")(mine), **SMALL)  # two marks: which?
+    with pytest.raises(InputError, match=r"`formula` must be a function, got 'mine.py'"):
+        check("mine.py")
 
 
 def test_assert_supported_fails_with_the_table():
@@ -157,7 +202,7 @@ def test_assert_supported_fails_with_the_table():
         assert_supported(wrong, "hidden_jacobian", **SMALL)
     with pytest.raises(AssertionError, match="raises ZeroDivisionError"):
         assert_supported(lambda s: 1 // 0, "hidden_jacobian", **SMALL)
-    with pytest.raises(AssertionError, match="inconclusive"):
+    with pytest.raises(AssertionError, match="not finite where the derivative is"):
         assert_supported(lambda s: RIGHT(s) * np.nan, "hidden_jacobian", **SMALL)
 
 
@@ -172,7 +217,10 @@ def test_wrong_formulas_that_would_have_passed_are_named():
 
 BAD_PLANS = {
     "no sizes": ({"hidden_sizes": []}, "`hidden_size` must be a list with at least one entry"),
-    "a size alone": ({"hidden_sizes": 8}, "`hidden_size` must be a list"),
+    "an unknown name": ({"sizes": 8}, "`sizes` must be one of hidden_sizes, input_size, weight_"),
+    "a name twice": ({"hidden_size": 8, "hidden_sizes": [8]}, "`hidden_sizes` must be given once"),
+    "a size alone": ({"hidden_size": -8}, "`hidden_size` must be a whole number from 1"),
+    "a size of NumPy's": ({"hidden_size": np.float64(8)}, "`hidden_size` must be a list"),
     "text for sizes": ({"hidden_sizes": "8"}, "`hidden_size` must be a list"),
     "size 0": ({"hidden_sizes": [0]}, "`hidden_size` must be a whole number from 1 to 4096"),
     "a negative size": ({"hidden_sizes": [2, -3]}, "got -3."),
@@ -188,7 +236,9 @@ BAD_PLANS = {
     "dtype": ({"dtype": "float16"}, "`dtype` must be one of float64, float32, got 'float16'."),
     "no dtype": ({"dtype": None}, "`dtype` must be one of"),
     "distribution": ({"distributions": ["cauchy"]}, "`distribution` must be one of "),
-    "text for distributions": ({"distributions": "sparse"}, "`distribution` must be a list"),
+    "text for distributions": ({"distributions": 3}, "`distribution` must be a list"),
+    "a distribution alone": ({"distribution": "spars"}, "`distribution` must be one of "),
+    "a dtype of NumPy's": ({"dtype": np.float16}, "`dtype` must be one of float64, float32, got"),
     "no distributions": ({"distributions": []}, "`distribution` must be a list"),
 }  # fmt: skip
 
@@ -207,16 +257,34 @@ def test_a_bad_backend_gets_one_clear_line():
         check(RIGHT, "hidden_jacobian", **SMALL, backend="torch")
 
 
-def test_the_default_plan_meets_every_law_and_regime_and_never_m_equal_to_n():
+def test_sizes_and_laws_go_by_the_command_s_names_alone_and_as_numpy_has_them():
+    plain = Plan(**SMALL, dtype="float32", seed=3)
+    for settings in (
+        {**SMALL, "dtype": np.float32, "seed": np.int64(3)},
+        {"hidden_size": 2, "weight_sets": np.uint8(2), "distribution": "normal_gain_1",
+         "dtype": np.dtype("float32"), "seed": 3},
+        {"hidden_sizes": np.array([2]), "weight_sets": 2, "distributions": ("normal_gain_1",),
+         "dtype": "float32", "seed": 3},
+        {"hidden_size": np.int32(2), "weight_sets": 2, "distribution": ["normal_gain_1"],
+         "dtype": "float32", "seed": 3},
+    ):  # fmt: skip
+        assert plan_of(**settings).cases == plain.cases
+        assert plan_of(**settings).seed == 3
+
+
+def test_the_default_plan_meets_every_law_and_regime_the_edges_and_every_kind_of_shape():
     cases = Plan().cases
     assert {case.distribution for case in cases} == set(DISTRIBUTIONS)
-    assert {case.regime for case in cases} == set(REGIMES)
-    assert {case.hidden_size for case in cases} == {2, 3, 8, 32}
-    assert all(case.input_size != case.hidden_size for case in cases)
+    assert {case.regime for case in cases} == {*REGIMES, *EDGES}
+    sizes = {(case.hidden_size, case.input_size) for case in cases}
+    assert {n for n, _ in sizes} == {1, 2, 3, 4, 5, 8, 32, 33}
+    assert any(m == n for n, m in sizes)
+    assert any(m < n for n, m in sizes)
+    assert sum(m == n for n, m in sizes) == 1  # m = n hides mixed-up W and U
     assert len(set(cases)) == len(cases)
     one = Plan(hidden_sizes=[4, 4], input_size=4, distributions=["sparse", "sparse"]).cases
     assert all(case.input_size == 4 for case in one)
-    assert len(Plan(hidden_sizes=[1024]).cases) == len(DISTRIBUTIONS)
+    assert len(Plan(hidden_sizes=[1024]).cases) == len(DISTRIBUTIONS) + len(EDGES)
 
 
 def test_the_results_as_json_have_no_nan_and_no_infinity(tmp_path):

@@ -16,7 +16,9 @@ def good(step):
     return step.f[:, :, None] * step.xp.eye(step.f.shape[1], dtype=step.f.dtype)
 """
 WRONG = GOOD.replace("good", "wrong").replace("step.f[", "step.i[")
-NAN = GOOD.replace("good", "nothing").replace("return ", "return step.xp.nan * ")
+NAN = GOOD.replace("good", "nothing").replace(
+    "return ", "return step.xp.where(step.x[:, :1, None] > 0, 1, step.xp.nan) * "
+)
 ERROR = GOOD.replace("good", "error").replace("step.f[", "step.nope[")
 SMALL = ["--hidden-size", "2", "--weight-sets", "2", "--distribution", "sparse", "normal_gain_1"]
 
@@ -126,10 +128,135 @@ def test_wrong_usage_is_exit_code_2(capsys, arguments):
     assert "usage: lstm-gpu" in capsys.readouterr().err
 
 
-def test_a_results_file_that_cannot_be_written_is_one_line(here, capsys):
+@pytest.mark.parametrize("place", ["full/out.json", "a" * 300, "full/b/c/out.json"])
+def test_a_place_that_cannot_be_written_loses_no_verdict(here, capsys, place):
     (here / "full").write_text("")
-    assert check(here, GOOD, "--json", "full/out.json") == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    assert check(here, WRONG, "--json", place) == 2
+    captured = capsys.readouterr()
+    assert "wrong    cell_by_cell_jacobian  refuted" in captured.out
+    assert captured.err.count("\n") == 1
+    assert "cannot be written" in captured.err
+
+
+def test_a_folder_that_cannot_be_written_loses_no_verdict(here, capsys):
+    (here / "full").write_text("")
+    assert check(here, WRONG, "--counterexamples", "full/more") == 2
+    assert "refuted" in capsys.readouterr().out
+
+
+FOREIGN = {
+    "the formula file": (["--json", "mine.py"], "`mine.py` exists, and is not a `lstm_gpu check"),
+    "a link to it": (["--json", "link.json"], "`link.json` exists, and is not a `lstm_gpu check"),
+    "any file": (["--json", "notes.txt"], "`notes.txt` exists, and is not a"),
+    "other JSON": (["--json", "other.json"], "`other.json` exists, and is not a"),
+    "an empty file": (["--json", "empty"], "`empty` exists, and is not a"),
+    "a folder": (["--json", "."], "`.` cannot be read: Is a directory"),
+    "a file for a folder": (["--counterexamples", "mine.py"], "`mine.py` must be a folder for"),
+    "a counterexample's name": (
+        ["--counterexamples", "taken"],
+        "`taken/cell_by_cell_jacobian__mine.wrong.json` exists, and is not a `lstm_gpu counter",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_no_file_but_one_s_own_is_written_over(here, capsys, name):
+    (here / "notes.txt").write_text("mine")
+    (here / "other.json").write_text('{"format": "lstm_gpu check of formulas of mine"}')
+    (here / "empty").write_text("")
+    (here / "link.json").symlink_to("mine.py")
+    (here / "taken").mkdir()
+    (here / "taken" / "cell_by_cell_jacobian__mine.wrong.json").write_text("[1]")
+    options, says = FOREIGN[name]
+    (here / "mine.py").write_text(HEAD + WRONG)
+    before = {p: p.read_bytes() for p in here.rglob("*") if p.is_file()}
+    assert main(["check", "mine.py", *SMALL, *options]) == 2
+    captured = capsys.readouterr()
+    assert says in captured.err
+    assert captured.out == ""  # before the check
+    assert {p: p.read_bytes() for p in here.rglob("*") if p.is_file()} == before
+
+
+def test_counterexamples_of_two_files_stand_beside_each_other(here, capsys):
+    for name in ("one.py", "two.py"):
+        (here / name).write_text(HEAD + WRONG)
+        assert main(["check", name, *SMALL]) == 1
+    names = sorted(p.name for p in (here / "counterexamples").iterdir())
+    assert names == [f"cell_by_cell_jacobian__{n}.wrong.json" for n in ("one", "two")]
+
+
+def test_a_long_name_is_cut_in_the_name_of_its_file(here, capsys):
+    assert check(here, WRONG.replace("wrong", "w" * 300)) == 1
+    out = capsys.readouterr().out
+    (command,) = [line for line in out.splitlines() if "replay: " in line]
+    assert main(command.split("replay: lstm-gpu ")[1].split()) == 1
+
+
+HOSTILE = {
+    "raises BaseException": ("raise BaseException('no')", "raises BaseException: no"),
+    "exits": ("exit()", "raises SystemExit: None"),
+    "is interrupted by itself": ("raise GeneratorExit", "raises GeneratorExit"),
+    "exits in a string of its own": (
+        "class E(BaseException):\n        def __str__(self): raise BaseException\n    raise E",
+        "raises E",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_a_formula_raises_is_an_error_and_the_others_go_on(here, capsys, name):
+    line, says = HOSTILE[name]
+    text = f'\n@claim("cell_jacobian")\ndef bad(step):\n    {line}\n'
+    assert check(here, text + GOOD) == 2
+    out = capsys.readouterr().out
+    assert says in out
+    rows = {line.split()[0]: line.split()[2] for line in out.splitlines()[1:3]}
+    assert rows == {"bad": "error", "good": "supported"}
+
+
+def test_a_file_that_closes_the_output_still_gets_its_table(here):
+    (here / "mine.py").write_text(HEAD + GOOD + "import sys\nsys.stdout.close()\n")
+    command = [sys.executable, "-m", "lstm_gpu", "check", "mine.py", *SMALL]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "supported" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_defect_of_our_own_is_no_verdict(here, capsys, monkeypatch):
+    monkeypatch.setattr("lstm_gpu.checking.check_formulas", lambda *a: [][0])
+    assert check(here, GOOD) == 70
+    captured = capsys.readouterr()
+    assert "Traceback" in captured.err
+    assert captured.out == ""
+
+
+def test_a_coroutine_is_no_formula_and_leaves_no_warning(here, capsys):
+    assert check(here, GOOD.replace("def", "async def")) == 2
+    assert "must be a plain function to be a formula, got `async def`" in capsys.readouterr().err
+
+
+def test_the_file_goes_first(here, capsys):
+    with pytest.raises(SystemExit):
+        main(["check", "--hidden-size", "2", "mine.py"])
+    err = capsys.readouterr().err
+    assert err.startswith("usage: lstm-gpu check FILE [options]\n")
+    assert "'mine.py' is no whole number (FILE goes first: " in err
+
+
+def test_shrink_says_that_the_formula_is_not_the_original(here, capsys):
+    assert check(here, WRONG) == 1
+    example = "counterexamples/cell_by_cell_jacobian__mine.wrong.json"
+    (here / "other.py").write_text(HEAD + WRONG.replace("step.i[", "step.o["))
+    said = "the formula file is not the one that this counterexample was found with"
+    capsys.readouterr()
+    assert main(["shrink", example, "--formula", "mine.py"]) == 1
+    assert said not in capsys.readouterr().out
+    assert main(["shrink", example, "--formula", "other.py"]) == 1
+    assert said in capsys.readouterr().out
+    small = example.replace(".json", ".small.json")
+    assert main(["replay", small, "--formula", "other.py"]) == 1  # the one that it was shrunk with
+    assert said not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """`verdicts` in the terminal: which wrong formulas passed stands below the table."""
 
+import re
+
 import pandas as pd
 import pytest
 from report_run import aggregate
 
 from lstm_gpu import cli
 from lstm_gpu.cli import REFUTED, WRONG_INPUT
+from lstm_gpu.report import findings, style
 
 
 @pytest.fixture(scope="module")
@@ -48,3 +51,24 @@ def test_a_wrong_table_of_mutants_is_one_line(results, tmp_path, capsys, content
     message = capsys.readouterr().err
     assert "mutants.csv" in message
     assert message.count("\n") == 1
+
+
+def test_terminal_and_page_agree_on_what_would_have_been_caught(results, capsys):
+    """The terminal has the larger of the page's two formats, and the same words for the rest."""
+    cli.main(["verdicts", str(results)])
+    lines = capsys.readouterr().out.splitlines()
+    shown = {tuple(line.split()[:2]): re.split(" {2,}", line)[4] for line in lines[1:]}
+    page = findings.detectable(style.table(results, "cases.csv"))
+    table = style.table(results, "verdicts.csv").set_index(["claim", "reading"])
+    assert set(shown) == set(page)
+    sizes = 0
+    for key, said in page.items():
+        if " in float" not in said:
+            assert shown[key] == said, key
+            continue
+        sizes += 1
+        value = table.loc[key, "smallest_detectable"]
+        assert shown[key] == f"{value:.3g}"
+        assert style.number(float(value)) in said
+    assert sizes > 5
+    assert {"–", "any difference"} <= set(shown.values())

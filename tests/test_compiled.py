@@ -1,6 +1,7 @@
 """The compiled check: the same weights to the bit, the same statistics of what it compares, and
 numbers within the bounds; its functions against ball arithmetic."""
 
+import math
 import platform
 import shutil
 from dataclasses import replace
@@ -262,3 +263,14 @@ def test_a_source_that_does_not_compile_is_a_reason(tmp_path, monkeypatch):
     assert library is None
     assert "the C++ compiler failed" in reason
     assert not list((tmp_path / "cache").rglob("*.so"))
+
+
+@needs_compiler
+def test_sets_in_which_a_zero_would_pass_do_not_flatter_the_power():
+    """As in the tally: of one unit in float32, some sets are decided and yet not decisive."""
+    case = Case(1, 1, "float32", "pytorch_uniform", "generic")
+    each = [compiled.check(case, 1, index, index + 1) for index in range(50)]
+    assert {record.decisive_sets for record in each} == {0, 1}
+    assert all(math.isinf(r.smallest_detectable) for r in each if not r.decisive_sets)
+    whole = compiled.check(case, 1, 0, 50)
+    assert whole.smallest_detectable == min(r.smallest_detectable for r in each)

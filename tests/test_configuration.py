@@ -58,6 +58,11 @@ BAD = [
         1,
         ["unknown key `samples`", "`sphere`", "The keys are weight_sets, directions"],
     ),
+    (
+        "sphere.weight_sets",
+        DEFAULT["weight_sets"] + 1,
+        ["`sphere.weight_sets` must be at most `weight_sets`", "got 145 and 144", "Choose 144"],
+    ),
     ("seed", REMOVE, ["`seed` is missing", "Add it"]),
     ("cases.dtype", REMOVE, ["`cases.dtype` is missing"]),
     ("sphere", REMOVE, ["`sphere` is missing"]),
@@ -291,3 +296,37 @@ def test_a_results_folder_without_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(configuration.os, "access", lambda path, mode: False)  # root may do all
     with pytest.raises(InputError, match="no permission to write in"):
         configuration.check_writable(tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        (b"def f(:\n", "line 1: invalid syntax"),
+        (b"x = 1\nwhile\n", "line 2: invalid syntax"),
+        (b"\xff\xfe", "codec can't decode"),
+        (b"a\0b", "null bytes"),
+    ],
+)
+def test_a_formula_file_that_is_no_python_is_named_and_not_run(tmp_path, code, says):
+    path = tmp_path / "mine.py"
+    path.write_bytes(code)
+    with pytest.raises(InputError) as caught:
+        configuration.validate(changed("formulas", [str(path)]), source="mine.yaml")
+    message = str(caught.value)
+    assert message.startswith("mine.yaml: `formulas` must name Python files")
+    assert str(path) in message
+    assert says in message
+    assert "\n" not in message
+
+
+def test_a_formula_file_is_read_and_not_run_by_validation(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(r"raise SystemExit('\d')", encoding="utf-8")  # warns when it is compiled
+    assert configuration.validate(changed("formulas", [str(path)]))["formulas"] == [str(path)]
+
+
+def test_a_key_given_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text(CONFIGS[0].read_text() + "\nseed: 3\n")
+    with pytest.raises(InputError, match="`seed` is there twice"):
+        configuration.load(path)

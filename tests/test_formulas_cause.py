@@ -369,6 +369,15 @@ def test_an_entry_whose_truth_is_lost_asks_for_a_large_constant():
     assert scaling.factor is None
 
 
+@pytest.mark.parametrize(
+    ("factor", "said"),
+    [(1 + 1e-6, "1 + 1.0e-06"), (1 - 2.5e-9, "1 - 2.5e-09"), (1.03, "1.03"), (-1.0, "-1")],
+)
+def test_a_constant_near_1_is_told_by_its_difference(factor, said):
+    found = investigate(lambda s: with_paths(s) * factor, materials())
+    assert found.describe().startswith(f"the whole multiplied by {said}; next, ")
+
+
 def test_the_constant_1_is_no_cause():
     scaling = Scaling()
     scaling.update(np.array([1.15]), np.array([1.0]), np.array([0.1]))

@@ -59,6 +59,14 @@ def masked(step):
     return np.ma.masked_array(RIGHT(step), mask=True)
 
 
+async def awaited(step):
+    return RIGHT(step)
+
+
+def leaves(step):
+    raise BaseException("for good")
+
+
 class Counter:
     calls = 0
 
@@ -88,6 +96,8 @@ BAD = {
     "writes a gate": (writes_gate, "but writes into step.z.o"),
     "writes and fails": (writes_and_fails, "but writes into step.x"),
     "assigns": (assigns, "must not assign to step (cannot assign to field 'h')"),
+    "coroutine": (awaited, "got coroutine"),
+    "exits for good": (leaves, "raises BaseException: for good"),
     "random": (lambda s: RIGHT(s) * RANDOM.random(), "two evaluations of the same step differ"),
     "remembers": (Counter(), "two evaluations of the same step differ"),
 }  # fmt: skip

@@ -102,6 +102,8 @@ BAD = {
     "import error": ("import no_such_module_at_all\n", "ModuleNotFoundError: No module named"),
     "raises": (HEAD + "\n1 / 0\n" + MINE, "ZeroDivisionError: division by zero (line 3)"),
     "exits": ("import sys; sys.exit(0)", "SystemExit: 0 (line 1)"),
+    "leaves": ("raise BaseException('no')", "cannot be run: BaseException: no (line 1)"),
+    "a coroutine": (HEAD + MINE.replace("def", "async def"), "a plain function to be a formula"),
     "two of one name": (HEAD + MINE + MINE, "must define `mine` once, got 2. Give each formula"),
     "a helper of the same name": (HEAD + MINE + "def mine(step): return 1\n", "`mine` once, got 2"),
 }  # fmt: skip

@@ -12,7 +12,8 @@ from lstm_gpu import bounds, derivatives
 from lstm_gpu.backend import to_host
 from lstm_gpu.checking import Plan, check_formulas
 from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
-from lstm_gpu.formulas.quantities import BY_CELL_MUTANTS, QUANTITIES, Material
+from lstm_gpu.formulas.quantities import QUANTITIES, Material
+from lstm_gpu.formulas.slips import BY_CELL_MUTANTS
 from lstm_gpu.weights import DTYPES, Case
 
 LITERAL = "as_literal"  # overflows at large -z, and is then inconclusive
@@ -104,6 +105,19 @@ def test_bounds_are_sharp_enough_to_mean_something(quantity):
     assert (bound.max(axis=(1, 2)) < 1e-12 * abs(material.truth).max(axis=(1, 2))).all()
     central = material.references["central"].bound
     assert (central.max(axis=(1, 2)) < 1e-6 * abs(material.truth).max(axis=(1, 2))).all()
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_a_large_cell_state_widens_the_bound_of_what_is_made_of_it_alone(quantity):
+    """c_{t-1} = 1e6 leaves the bounds on the gates as they are, and a slip of 1e-12 visible."""
+    sets = drawn(GENERIC, 2)
+    wide = replace(sets, c_prev=sets.c_prev * 0 + 1e6)
+    found = [Material(QUANTITIES[quantity], s).references for s in (sets, wide)]
+    near, far = (measured["complex_step"].bound.max() for measured in found)
+    if QUANTITIES[quantity].of in "ifuo":
+        assert far == near
+    elif QUANTITIES[quantity].by != "c":
+        assert far > 1e3 * near
 
 
 def test_the_allowance_covers_a_slope_that_cancels():

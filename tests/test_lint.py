@@ -7,7 +7,8 @@ import pytest
 from examples import GENERIC, drawn, on
 
 from lstm_gpu import campaign, cell
-from lstm_gpu.lint import FINDINGS, Found, Lint, saturation
+from lstm_gpu.lint import EXPLAINS, FINDINGS, Found, Lint, saturation
+from lstm_gpu.mutants import JACOBIAN_MUTANTS
 from lstm_gpu.tally import Comparison
 from lstm_gpu.weights import DTYPES, Case, WeightSets
 
@@ -99,8 +100,8 @@ def test_saturation_begins_where_one_minus_sigma_falls_below_the_unit_roundoff(d
     assert saturation(cell.activate(z, np.zeros((1, 2), dtype))).tolist() == pytest.approx([1 / 3])
 
 
-def hidden_by(finding: str, sets: WeightSets) -> list[tuple[str, str]]:
-    """What the trial of these weight sets says that a finding hides."""
+def tried(sets: WeightSets) -> Lint:
+    """The lint of the trial of these weight sets."""
     from lstm_gpu.claims import jacobians
     from lstm_gpu.claims.block import Block
 
@@ -109,7 +110,12 @@ def hidden_by(finding: str, sets: WeightSets) -> list[tuple[str, str]]:
     with np.errstate(all="ignore"):
         for comparison in jacobians.trials(block):
             lint.see(comparison)
-    return lint.findings[finding].hides
+    return lint
+
+
+def hidden_by(finding: str, sets: WeightSets) -> list[tuple[str, str]]:
+    """What the trial of these weight sets says that a finding hides."""
+    return tried(sets).explained(finding)
 
 
 def test_constant_weights_hide_transposes():
@@ -159,3 +165,60 @@ def test_blocks_make_no_difference(monkeypatch):
     whole = campaign.check_shard(GENERIC, 5, 0, 6, "numpy")["lint"]
     monkeypatch.setattr(campaign, "_BLOCK_ENTRIES", 2 * GENERIC.hidden_size**2)
     assert campaign.check_shard(GENERIC, 5, 0, 6, "numpy")["lint"] == whole
+
+
+def _all_constant(s: WeightSets) -> WeightSets:
+    U = s.U.copy()
+    U[:] = (np.arange(4) / 8 + 0.25)[:, None, None]  # another constant for each gate
+    return replace(s, U=U)
+
+
+def _two_rows_zero(s: WeightSets) -> WeightSets:
+    U = s.U.copy()
+    U[:, :, [0, 2]] = 0
+    return replace(s, U=U)
+
+
+# finding -> how to give it, in full, to weight sets that are plain in all else
+IN_FULL = {
+    "constant_weights": _all_constant,
+    "symmetric_weights": lambda s: replace(s, U=s.U + s.U.swapaxes(2, 3)),
+    "equal_gates": lambda s: replace(s, U=s.U[:, :1].repeat(4, axis=1)),
+    "repeated_rows": _two_rows_zero,
+    "zero_hidden_state": GIVEN["zero_hidden_state"][0],
+    "zero_cell_state": GIVEN["zero_cell_state"][0],
+    "zero_input": GIVEN["zero_input"][0],
+    "equal_sizes": GIVEN["equal_sizes"][0],
+    "single_unit": lambda s: drawn(replace(PLAIN, hidden_size=1), 6),
+}
+
+
+@pytest.mark.parametrize("finding", sorted(IN_FULL))
+def test_a_finding_explains_the_very_mutants_that_it_hides_alone(finding):
+    """What the table says of a finding is what weight sets show that have nothing else."""
+    given = IN_FULL[finding](drawn(PLAIN, 6))
+    every = {(m.claim, m.name) for m in JACOBIAN_MUTANTS}
+    said = {key for key in every if EXPLAINS[finding].search("/".join(key))}
+    if finding == "equal_sizes":  # here W = U, which makes the slip no slip
+        assert ("hidden_jacobian", "W_for_U") in said
+    assert set(tried(given).findings[finding].hides) == said
+
+
+def test_what_a_saturated_gate_explains_leaves_out_the_path_of_the_candidate():
+    pattern = EXPLAINS["saturated_gates"]
+    assert pattern.search("hidden_jacobian/no_f_path")
+    assert pattern.search("forget_gate_jacobian/all_zero")
+    for slip in ("no_u_path", "one_minus_u", "U_u_transposed", "tanh_slope_of_activated_u"):
+        assert not pattern.search(f"hidden_jacobian/{slip}"), slip
+
+
+def test_equal_sizes_are_not_blamed_for_what_a_saturated_candidate_hides():
+    """m = n is on every weight set of such a case; it hides no slip in tanh'."""
+    found = Found(3, {("hidden_jacobian", "one_minus_u"): 3, ("hidden_jacobian", "W_for_U"): 3})
+    lint = Lint({"equal_sizes": found}, weight_sets=3)
+    assert found.hides == [("hidden_jacobian", "W_for_U"), ("hidden_jacobian", "one_minus_u")]
+    assert lint.explained("equal_sizes") == [("hidden_jacobian", "W_for_U")]
+
+
+def test_every_finding_says_what_it_explains():
+    assert set(EXPLAINS) == set(FINDINGS)

@@ -83,6 +83,47 @@ def test_a_failed_job_is_one_line_with_the_last_line_of_its_log(terminal_and_bar
     assert "WorkflowError: other" in terminal.getvalue()
 
 
+@pytest.mark.parametrize(
+    "status", ["died with <Signals.SIGKILL: 9>.", "returned non-zero exit status 137."]
+)
+def test_a_killed_job_is_said_to_be_killed_and_what_it_needed(terminal_and_bar, tmp_path, status):
+    logger, _, bar = terminal_and_bar
+    log = tmp_path / "a.log"
+    log.write_text("needs up to 267 MiB of memory\ncheck: 2 of 6 sets, 3 s\n")
+    WorkflowProgress(bar).attach(logger, {Quiet.RULES})
+    logger.error(f"CalledProcessError\nCommand 'x' {status}", extra={"event": Event.error})
+    for _ in range(2):  # the second one failed for another reason
+        extra = {"event": Event.job_error, "rule_name": "check", "log": [log]}
+        logger.error("failed", extra=extra)
+    first, second = bar.getvalue().splitlines()
+    assert first.startswith("check failed: killed (kill -9), by hand or by the system")
+    assert "needs up to 267 MiB of memory" in first
+    assert second == f"check failed: check: 2 of 6 sets, 3 s (log: {log})"
+
+
+@pytest.mark.parametrize("reason", ["[Errno 28] No space left on device", "[Errno 30] Read-only"])
+def test_what_snakemake_cannot_write_is_one_line_and_no_traceback(terminal_and_bar, reason):
+    logger, terminal, bar = terminal_and_bar
+    WorkflowProgress(bar).attach(logger, {Quiet.RULES})
+    for _ in range(2):
+        text = f"Traceback (most recent call last):\n  File\n\nOSError: {reason}: 'a.log'"
+        logger.error(text, extra={"event": Event.error})
+    assert bar.getvalue().count("\n") == 1
+    assert bar.getvalue().startswith(f"error: {reason}: 'a.log'. Free space")
+    assert terminal.getvalue() == ""
+
+
+def test_a_library_that_ran_out_of_memory_is_said_with_what_the_job_needed(
+    terminal_and_bar, tmp_path
+):
+    logger, _, bar = terminal_and_bar
+    log = tmp_path / "a.log"
+    log.write_text("needs up to 267 MiB of memory\nOpenBLAS error: Memory allocation failed\n")
+    WorkflowProgress(bar).attach(logger, {Quiet.RULES})
+    logger.error("failed", extra={"event": Event.job_error, "rule_name": "check", "log": [log]})
+    assert "OpenBLAS error: Memory allocation failed (needs up to 267 MiB" in bar.getvalue()
+
+
 def test_a_failed_job_without_a_log(terminal_and_bar, tmp_path):
     logger, _, bar = terminal_and_bar
     WorkflowProgress(bar).attach(logger, {Quiet.RULES})

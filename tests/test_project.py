@@ -1,5 +1,6 @@
 """The project's own files: one list of dependencies, commands that exist, no machine's places."""
 
+import importlib.metadata
 import re
 import subprocess
 import tomllib
@@ -7,6 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.markers import Marker  # pytest's own dependency
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -124,6 +129,27 @@ def test_make_knows_the_target(target):
     assert asked.stdout.strip()
 
 
+@pytest.mark.parametrize(
+    ("config", "folder"),
+    [
+        ("", ""),
+        ("config/large.yaml", "runs/large"),
+        ("config/test/config.yaml", "runs/test-config"),
+        ("../mine.yaml", "runs/..-mine"),
+    ],
+)
+def test_a_run_with_another_configuration_leaves_the_tables_of_the_main_job_alone(config, folder):
+    asked = subprocess.run(
+        ["make", "--dry-run", "run", f"CONFIG={config}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    run = next(line for line in asked.stdout.splitlines() if "-m snakemake" in line)
+    assert ("--directory" in run) == bool(config)
+    if config:
+        assert f"--configfile {config} --directory {folder}" in run
+        assert f'echo "results: {folder}/results/report.html"' in asked.stdout
+
+
 def test_make_honours_python_and_refuses_an_old_one(tmp_path):
     old = tmp_path / "python"
     old.write_text(
@@ -215,3 +241,109 @@ def test_each_rule_that_computes_has_the_directives_and_a_thin_script():
                 assert f"\n    {directive}:" in rule, (path.name, directive)
     for path in (ROOT / "workflow" / "scripts").glob("*.py"):
         assert len(path.read_text().splitlines()) <= 40, path.name
+
+
+# --- The lock, on every Python that is supported --------------------------------------------------
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+
+
+def pinned() -> dict[str, tuple[str, str]]:
+    """Name -> version and marker ("" for every Python) of each pin."""
+    text = (ROOT / "requirements.lock").read_text()
+    found = re.findall(
+        r"^([A-Za-z0-9._-]+)==([^\s;]+) *(?:; *([^\\\n]*?))? *\\$", text, re.MULTILINE
+    )
+    return {canonicalize_name(name): (number, marker) for name, number, marker in found}
+
+
+def reached(python: str, roots: list[str], pins: dict[str, tuple[str, str]]) -> dict[str, str]:
+    """What an installation on a Python (Linux) needs, as the installed packages say; name -> why.
+
+    Raises AssertionError for what the lock lacks, or has outside of a range or for another Python.
+    """
+    here = {"python_version": python, "python_full_version": f"{python}.0"}
+    here |= {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
+    needed: dict[str, str] = {}
+    todo = [(Requirement(root), "pyproject.toml") for root in roots]
+    seen = set()
+    while todo:
+        asked, why = todo.pop()
+        name = canonicalize_name(asked.name)
+        assert name in pins, f"Python {python}: {why} needs {asked}: run `make lock`"
+        number, marker = pins[name]
+        assert asked.specifier.contains(number, prereleases=True), (python, why, str(asked), number)
+        assert not marker or Marker(marker).evaluate(here), (python, why, name, marker)
+        needed.setdefault(name, why)
+        for extra in {"", *asked.extras} - {e for n, e in seen if n == name}:
+            seen.add((name, extra))
+            for text in importlib.metadata.requires(name) or []:
+                inner = Requirement(text)
+                if inner.marker is None or inner.marker.evaluate(here | {"extra": extra}):
+                    todo.append((inner, name))
+    return needed
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+def test_the_lock_is_just_what_a_python_needs(python):
+    pins = pinned()
+    assert len(pins) == len(locked())
+    needed = reached(python, [*RUNTIME, *TEST], pins)
+    for_this = {
+        name
+        for name, (_, marker) in pins.items()
+        if not marker or Marker(marker).evaluate({"python_version": python})
+    }
+    assert for_this == set(needed), for_this ^ set(needed)
+
+
+@pytest.mark.parametrize("python", SUPPORTED)
+def test_every_pin_admits_the_python(python):
+    for name, (number, _) in pinned().items():
+        found = importlib.metadata.distribution(name)
+        assert found.version == number, f"{name} {found.version} is installed: run `make setup`"
+        asked = SpecifierSet(found.metadata.get("Requires-Python") or "")
+        assert asked.contains(f"{python}.1"), (name, str(asked))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"numpy": ("1.0", "")}, "numpy"),
+        ({"numpy": ("2.4.6", "python_version < '3.12'")}, "python_version"),
+        ({"numpy": None}, "run `make lock`"),
+        ({"pluggy": None}, "run `make lock`"),
+    ],
+)
+def test_a_wrong_lock_is_noticed(changed, says):
+    pins = {name: pin for name, pin in (pinned() | changed).items() if pin is not None}
+    with pytest.raises(AssertionError, match=says):
+        reached("3.13", [*RUNTIME, *TEST], pins)
+
+
+def test_each_compiled_pin_has_wheels_for_every_python():
+    """A hash names no file. One that is compiled here, for this Python, has a wheel for each of the
+    others, so at least three hashes, unless one wheel serves all (abi3, or no Python in it).
+    """
+    text = (ROOT / "requirements.lock").read_text()
+    compiled = 0
+    for name in pinned():
+        block = re.search(rf"^{re.escape(name)}==.*?(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+        hashes = block.group().count("--hash=")
+        wheel = importlib.metadata.distribution(name).read_text("WHEEL") or ""
+        tags = re.findall(r"^Tag: (\S+)-(\S+)-\S+$", wheel, re.MULTILINE)
+        own = any(tag == abi and tag.startswith("cp") for tag, abi in tags)
+        compiled += own
+        assert hashes >= (len(SUPPORTED) if own else 1), (name, hashes)
+    assert compiled >= 5  # NumPy, SciPy, pandas and matplotlib among them
+
+
+def test_nothing_is_installed_without_a_hash():
+    """Also what builds the packages that have no wheel."""
+    recipe = (ROOT / "Makefile").read_text()
+    installs = re.findall(r"^\t@?\$\(PIP\) install (.*requirement .*)$", recipe, re.MULTILINE)
+    assert len(installs) == 3
+    assert all("--require-hashes" in line for line in installs)
+    assert all("--no-build-isolation" in line or "--only-binary :all:" in line for line in installs)
+    editable = re.findall(r"install (.*--editable .*)$", recipe, re.MULTILINE)
+    assert all("--no-deps --no-build-isolation" in line for line in editable)

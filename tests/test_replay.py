@@ -106,7 +106,9 @@ def test_a_mended_formula_is_no_longer_refuted(tmp_path):
     assert outcome.verdict == "supported"
     assert "not refuted" in describe(outcome)
     formula.write_text(FILE.replace("return step.i", "return step.xp.nan * step.i"))
-    assert replay(paths["gate"], "numpy", formula).verdict == "inconclusive"
+    outcome = replay(paths["gate"], "numpy", formula)
+    assert outcome.verdict == "refuted"  # a value that is not finite is no Jacobian
+    assert "the claimed value is not finite, and the derivative is" in describe(outcome)
 
 
 @pytest.mark.parametrize("kind", ["own", "registry"])

@@ -77,7 +77,7 @@ def spoiled(results, factor, by):
 @pytest.mark.parametrize(("factor", "by"), [(2, -1), (0, 1)])
 def test_a_defect_stands_in_the_first_sentence_and_by_its_place(tmp_path, factor, by):
     text = spoiled(tmp_path, factor, by)
-    assert "in 2 places the smallest detectable error is not what it says" in text
+    assert "in 2 places the errors found are not those that are due" in text
     assert 'class="summary alarm"' in text
     assert "A defect of the tool" in text
     assert "n = 3, float32: of the errors of" in text
@@ -87,6 +87,7 @@ def test_a_defect_stands_in_the_first_sentence_and_by_its_place(tmp_path, factor
 def test_a_run_without_defects_says_how_many_were_found(tmp_path):
     text = spoiled(tmp_path, 0, 0)
     assert "1,920 were found; no place" in text
+    assert "not the median in that column" in text  # what the injections do not confirm
     assert "defect of the tool" not in text
 
 
@@ -98,7 +99,7 @@ def test_a_shard_with_impossible_counts_is_refused(tmp_path):
 def test_the_figure_says_what_was_missed(tmp_path):
     table = pd.read_csv(aggregate(tmp_path) / "detection.csv")
     title = figures.detection.title
-    assert title(table).startswith("All 1,920 injected errors")
+    assert title(table).startswith("All 1,920 errors of twice their bound")
     table.loc[table["factor"] == 1, "detected"] -= 1
     assert title(table).startswith("Only 1,840 of 1,920")
     table.loc[table["factor"] == 0, "detected"] += 1

@@ -9,7 +9,7 @@ from report_run import aggregate
 
 from lstm_gpu import files
 from lstm_gpu.errors import InputError
-from lstm_gpu.report import figures, style
+from lstm_gpu.report import digests, figures, style
 from lstm_gpu.report.figures import error_over_bound, ladder, mutants, sigmoid, worst_entry
 
 NAMES = (
@@ -55,7 +55,8 @@ def test_every_figure_twice_gives_the_same_bytes(results):
     figures.draw(results)
     folder = results / "figures"
     names = {f"{name}.{suffix}" for name in NAMES for suffix in ("svg", "png")}
-    assert {path.name for path in folder.iterdir()} == names
+    assert {path.name for path in folder.iterdir()} == names | {"digests.json"}
+    digests.check(results, ["figures/digests.json"])
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     figures.draw(results)
     for name, content in before.items():

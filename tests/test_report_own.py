@@ -6,8 +6,11 @@ import pytest
 from report_run import CONFIG, write_shards
 
 from lstm_gpu import configuration, files
+from lstm_gpu.checking import check_formulas
 from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.loading import load
 from lstm_gpu.formulas.shard import formulas_shard, load_all, merge_rows
+from lstm_gpu.plan import Plan
 from lstm_gpu.replay import replay
 from lstm_gpu.report import own, page, tables
 from lstm_gpu.weights import Case
@@ -31,6 +34,14 @@ def slip(s): return jacobian(s, 1 - s.u)
 @claim("candidate_jacobian")
 def nan(s): return rows(1 - s.u**2) * s.U.u * s.xp.nan
 
+@claim("forget_gate_jacobian")
+def lossy(s):
+    f = (s.f + 10000) - 10000
+    return rows(f * (1 - f)) * s.U.f
+
+@claim("forget_gate_jacobian")
+def narrow(s): return (rows(s.f * (1 - s.f)) * s.U.f).astype("float64")
+
 @claim("hidden_jacobian")
 def large_only(s):
     if s.f.shape[1] > 1:
@@ -40,8 +51,10 @@ def large_only(s):
 VERDICTS = {
     "mine.right": "supported",
     "mine.slip": "refuted",
-    "mine.nan": "inconclusive",
-    "mine.large_only": "inconclusive",  # tried in some cases only
+    "mine.nan": "refuted",  # no number anywhere
+    "mine.lossy": "inconclusive",  # by rounding
+    "mine.narrow": "supported",  # in float64 alone
+    "mine.large_only": "error",  # tried in some cases only
 }
 
 
@@ -75,14 +88,32 @@ def test_each_formula_has_a_row_with_its_verdict_and_cause(run):
     assert found["mine.slip"]["likely_cause"].startswith("one_minus_u: 1.00; next, ")
     assert found["mine.right"]["likely_cause"] == ""
     assert "not for me" in found["mine.large_only"]["reason"]
-    assert found["mine.nan"]["reason"].startswith("NaN or infinity")
+    assert found["mine.nan"]["reason"] == ""
+    assert found["mine.nan"]["likely_cause"] == "no match: the values are not finite"
+
+
+def test_a_run_and_a_check_say_the_same_words(run):
+    results, config, _ = run
+    rows = {row["formula"]: row for row in table(results, "formulas.csv")}
+    found = {f"mine.{r.formula}": r for r in check_formulas(load(config["formulas"][0]), Plan())}
+    for name, row in rows.items():
+        word = "error" if found[name].error else found[name].verdict
+        assert word == row["verdict"], name
+    said = rows["mine.narrow"]["reason"].replace("`mine.narrow`", "`narrow`")
+    assert said == found["mine.narrow"].note
+    assert found["mine.narrow"].note.startswith(
+        "in float64 alone: in float32 it cannot be tried. `"
+    )
+    assert rows["mine.lossy"]["reason"].startswith("right to rounding in ")
+    assert found["mine.lossy"].reason.startswith("right to rounding in ")
 
 
 def test_the_other_tables_have_them_too_after_the_registrys_readings(run):
     results, _, _ = run
     rows = table(results, "verdicts.csv")
     last = {row["reading"]: row for row in rows[-len(VERDICTS) :]}
-    assert {name: row["verdict"] for name, row in last.items()} == VERDICTS
+    words = {name: row["verdict"] for name, row in last.items()}
+    assert words == VERDICTS | {"mine.large_only": "inconclusive"}  # for want of a verdict
     assert last["mine.right"]["claim"] == "hidden_jacobian"
     cases = {row["reading"] for row in table(results, "cases.csv")}
     assert set(VERDICTS) <= cases

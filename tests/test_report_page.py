@@ -1,9 +1,11 @@
 """The page: one file, verdicts first, what others wrote escaped, every link with a target."""
 
+import math
 import re
 import shutil
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 from report_run import aggregate
@@ -12,6 +14,7 @@ from lstm_gpu import files
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.errors import InputError
 from lstm_gpu.report import figures, findings, page
+from lstm_gpu.sphere import laws
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "mspace"}
 HOSTILE = "<script>alert('x')</script>&\"'"
@@ -176,7 +179,6 @@ def test_what_others_wrote_is_escaped(results):
     manifest["devices"] = [{"backend": HOSTILE, "device": HOSTILE}]
     manifest["versions"][HOSTILE] = HOSTILE
     manifest["weights_digests"] = {HOSTILE: HOSTILE}
-    manifest["configuration"][HOSTILE] = HOSTILE
     files.write_json(results / "manifest.json", "manifest", manifest)
     text = written(results)
     assert "<script" not in text
@@ -222,10 +224,85 @@ def test_what_would_have_been_caught_is_the_median_over_cases():
         {
             "claim": ["a"] * 4 + ["b"],
             "reading": ["x"] * 5,
+            "verdict": ["supported", "supported", "supported", "inconclusive", "supported"],
             "dtype": ["float64", "float64", "float64", "float32", None],
             "smallest_detectable": [1e-30, 2e-12, 3e-3, float("inf"), 0.0],
         }
     )
     found = findings.detectable(cases)
-    assert found["a", "x"] == "2.0×10⁻¹² in float64"
+    assert found["a", "x"] == "2.0×10⁻¹² in float64, nothing in float32"
     assert found["b", "x"] == "any difference"
+
+
+def test_a_refuted_reading_has_no_size_that_would_have_been_caught():
+    cases = pd.DataFrame(
+        {
+            "claim": ["a"] * 2,
+            "reading": ["x"] * 2,
+            "verdict": ["supported", "refuted"],
+            "dtype": ["float64"] * 2,
+            "smallest_detectable": [1e-9, 1e-9],
+        }
+    )
+    assert findings.detectable(cases) == {("a", "x"): "–"}
+
+
+def test_ladders_say_why_they_could_not_decide():
+    """By verdict and reason; each ladder once, whatever its number of steps."""
+    place = {"hidden_size": 1, "input_size": 1, "dtype": "float64", "distribution": "d"}
+    ladders = [("supported", "both seen"), ("inconclusive", "flat"), ("inconclusive", "flat")]
+    table = pd.DataFrame(
+        {**place, "regime": f"r{k}", "formula": formula, "reference": "central", "step": step,
+         "verdict": verdict, "reason": reason}
+        for k, (verdict, reason) in enumerate(ladders)
+        for formula in ("hidden_jacobian", "off_by_1_percent")
+        for step in (0.5, 0.25)
+    )  # fmt: skip
+    assert findings.ladders(table) == {"supported": {"both seen": 1}, "inconclusive": {"flat": 2}}
+
+
+def sphere_table(thresholds, distances=None, bounds=None):
+    count = len(thresholds)
+    return pd.DataFrame(
+        {
+            "hidden_size": 3, "dtype": "float64", "samples": 10, "cap_samples": 0,
+            "samples_above_claimed_maximum": 0, "best_cosine_median": 0.9,
+            "expected_best_cosine_median": 0.9, "rows_without_argmax": 0, "certificate": "yes",
+            "power_by_sampling_degrees": 1.0, "power_by_caps_degrees": 1.0,
+            "power_by_identity_degrees": 1.0, "ks_threshold": thresholds,
+            "ks_distance": distances or [0.1] * count, "power_by_law": [math.nan] * count,
+            "ascent_bound_degrees": bounds or [1e-6] * count,
+        }
+    )  # fmt: skip
+
+
+def test_cases_that_cannot_fail_do_not_count_as_cases_that_did_not():
+    """A distance of places in (0, 1) is at most 1: above a threshold of 1.5 it never is."""
+    (row,) = findings.sphere(sphere_table([0.78, 0.78, 1.5], [0.1, 0.8, 0.9]))
+    assert row["off"] == "1 of 2; 1 cannot fail"
+    (row,) = findings.sphere(sphere_table([0.78, 0.78]))
+    assert row["off"] == "0 of 2"
+
+
+def test_an_ascent_bound_of_180_degrees_is_called_vacuous():
+    (row,) = findings.sphere(sphere_table([0.78] * 2, bounds=[180.000005, 1e-6]))
+    assert row["ascent"] == "1.0×10⁻⁶; vacuous (180) in 1 case"
+    (row,) = findings.sphere(sphere_table([0.78] * 2))
+    assert row["ascent"] == "1.0×10⁻⁶"
+
+
+def test_the_law_is_tested_over_all_weight_sets_together():
+    even = (np.arange(1920) + 0.5) / 1920
+    alignment = sphere_table([0.78] * 3)
+    law = findings.law_of_the_best(alignment, pd.DataFrame({"best_law": even}), 1e-6)
+    assert (law["sets"], law["off"], law["cases"], law["cases_with_power"]) == (1920, False, 3, 0)
+    assert law["power"] == laws.ks_power(1920, 1e-6) < 0.1
+    # What it is sure to notice it notices, also where chance is against it.
+    factor = law["factor"]
+    shifted = even ** (1 / (factor * 1.01))
+    away = findings.law_of_the_best(alignment, pd.DataFrame({"best_law": shifted}), 1e-6)
+    assert away["off"]
+    few = findings.law_of_the_best(alignment, pd.DataFrame({"best_law": [0.5] * 9}), 1e-6)
+    assert (few["power"], few["factor"], few["off"]) == (None, None, False)
+    none = findings.law_of_the_best(alignment, pd.DataFrame({"best_law": [math.nan]}), 1e-6)
+    assert (none["sets"], none["off"]) == (0, False)

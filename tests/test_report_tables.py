@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -287,6 +288,43 @@ def test_no_case_at_all_is_inconclusive_and_has_a_row():
     assert len(table) == len(by_reading)
     assert table[0]["worst_error"] is None
     assert table[0]["smallest_detectable"] == math.inf
+
+
+def test_what_would_have_been_caught_holds_for_both_formats():
+    """The larger of the medians over the cases of a format, undecided ones included."""
+    bounds = {"float64": [1e-12, 1e-10, 1e-9], "float32": [1e-4, 1e-3, 1e-2]}
+    found = [
+        finding(0.0, bound, case=replace(a_case(n), dtype=dtype))
+        for dtype, sizes in bounds.items()
+        for n, bound in enumerate(sizes, 1)
+    ]
+    assert verdicts.over_cases(found).smallest_detectable == 2e-3
+    fine = found[:3]
+    assert verdicts.over_cases(fine).smallest_detectable == 2e-10
+    undecided = [finding(0.0, 2.0, case=a_case(n)) for n in (4, 5)]
+    assert verdicts.over_cases([*fine, *undecided]).smallest_detectable == 2e-9
+    assert verdicts.over_cases([*fine, *undecided, *undecided]).smallest_detectable == math.inf
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sizes", "said"),
+    [
+        ("refuted", {"float64": 1e-9}, "–"),
+        ("supported", {"": 0.0}, "any difference"),
+        ("supported", {"float64": 0.0, "float32": 0.0}, "any difference"),
+        ("supported", {"float64": 0.0, "float32": 1e-3}, "0 in float64, 0.001 in float32"),
+        (
+            "supported",
+            {"float64": 1e-9, "float32": math.inf},
+            "1e-09 in float64, nothing in float32",
+        ),
+        ("supported", {"": 2e-9}, "2e-09"),
+        ("inconclusive", {"": math.inf}, "nothing"),
+        ("inconclusive", {}, "nothing"),
+    ],
+)
+def test_page_and_terminal_say_it_in_the_same_words(verdict, sizes, said):
+    assert verdicts.would_have_caught(verdict, sizes, "{:.3g}".format) == said
 
 
 def test_values_that_are_not_finite_are_a_reason():

@@ -178,3 +178,28 @@ def test_caps_notice_what_their_power_says(size, dtype):
     assert caught[1.0] >= 0.97
     assert caught[2.0] >= 0.97
     assert caught[0.05] < 0.5
+
+
+def test_the_power_of_the_law_is_what_it_says():
+    """A law just that far from uniform is beyond the threshold in 99 % of samples, and more."""
+    rng = np.random.default_rng(3)
+    count, risk = 400, 1e-6
+    power = laws.ks_power(count, risk)
+    assert laws.ks_threshold(count, risk) < power < 1
+    k = laws.directions_off(power)
+    threshold = laws.ks_threshold(count, risk)
+    seen = [laws.ks_distance(rng.uniform(size=count) ** (1 / k)) > threshold for _ in range(200)]
+    assert np.mean(seen) >= laws.DETECTION
+
+
+def test_few_sets_have_no_power_and_none_is_claimed():
+    assert laws.ks_power(16, 1e-6 / 140) is None
+    assert laws.ks_threshold(16, 1e-6 / 140) < 1  # it can fail, but need not at any shift
+
+
+@pytest.mark.parametrize("distance", [1e-6, 0.1, 0.5, 0.9, 0.99])
+def test_so_many_times_the_directions_are_that_far_from_the_law(distance):
+    k = laws.directions_off(distance)
+    v = np.linspace(0, 1, 200_001)
+    assert k > 1
+    assert abs((v - v**k).max() - distance) < 1e-5  # the grid

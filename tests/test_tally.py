@@ -43,8 +43,8 @@ def test_a_record_by_hand(backend, dtype):
     assert (record.weight_sets, record.comparisons) == (3, 6)
     assert (record.refuted_sets, record.undecided_sets) == (1, 0)
     assert record.decisive_sets == 1  # 1.5 > 1; nothing; 1 = 1, not above it
-    # twice the largest bound of each set: 2, 1, 4; the least of them
-    assert record.smallest_detectable == 1.0
+    # twice the largest bound of the decisive set; the second has a smaller one, and no power
+    assert record.smallest_detectable == 2.0
     assert record.worst == {
         "ratio": 3.0, "error": 3.0, "bound": 1.0, "claimed": 4.0, "measured": 1.0,
         "index": 9, "entry": [0],
@@ -66,6 +66,15 @@ def test_mutants_have_no_power_of_their_own_but_count_where_they_are_no_mistake(
     record = summarise(found, 0)
     assert (record.equivalent_sets, record.decisive_sets) == (1, 0)
     assert math.isinf(record.smallest_detectable)
+
+
+def test_sets_in_which_a_zero_would_pass_do_not_flatter_the_power():
+    """Where all is saturated, quantity and bound vanish together: 1e-246 is no power."""
+    vanishing = comparison([[0.0], [1.0]], [[1e-250], [1.0]], [[5e-247], [1e-12]])
+    assert summarise(vanishing, 0).smallest_detectable == 2e-12
+    none = summarise(comparison([[0.0]], [[1e-250]], [[5e-247]]), 0)
+    assert (none.decisive_sets, none.smallest_detectable) == (0, math.inf)
+    assert none.worst is not None
 
 
 def test_an_error_equal_to_its_bound_is_no_refutation_and_the_next_number_is():
@@ -119,7 +128,7 @@ def test_of_equal_ratios_the_set_and_the_entry_drawn_first_stand_for_all():
 
 
 def test_the_power_is_what_it_says():
-    """An error of `smallest_detectable` at any one entry of every set is refuted in one of them."""
+    """An error above it, at any one entry, the same in every set, is refuted in one of them."""
     rng = np.random.default_rng(0)
     measured, bound = rng.normal(size=(5, 3)), rng.uniform(0.1, 1, (5, 3))
     claimed = measured + 0.9 * bound * rng.uniform(-1, 1, (5, 3))

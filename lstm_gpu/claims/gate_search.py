@@ -36,7 +36,8 @@ def _law_rows(part: Part) -> np.ndarray:
     """
     alive = ~to_host(part.zero)
     n = alive.shape[1]
-    order = (np.asarray(part.indices)[:, None] + np.arange(n)) % n
+    first_rows = np.array([index % n for index in part.indices], dtype=int)  # of any size
+    order = (first_rows[:, None] + np.arange(n)) % n
     found = np.take_along_axis(alive, order, axis=1)
     first = np.take_along_axis(order, found.argmax(axis=1)[:, None], axis=1)[:, 0]
     return np.where(found.any(axis=1), first, -1)

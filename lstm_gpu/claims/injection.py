@@ -1,12 +1,12 @@
-"""Errors of known size, put in and looked for: the smallest detectable error on trial.
+"""Errors of known size, put in and looked for: twice the bound on trial.
 
 A right formula differs from its reference by a gap of at most the bound B, so an error e is found
-as soon as |e| > B + |gap|, at the latest above 2B: that is what `tally.Record` prints. Here errors
-of a few times that size, of random sign, are added at one random entry of each weight set, and
-the set is compared again. Expected, whatever the gaps are: never at 0; at 1 and above always; at
-1/2, where e = B, whenever sign and gap agree: in half of the trials (in more where the size is the
-set's and the entry's own bound is smaller). So a size that is too small shows at 1, one that is
-too large at 1/2.
+as soon as |e| > B + |gap|, at the latest above 2B: from that `tally.Record` derives the smallest
+detectable error of many sets. Here errors of 0 to 5 times the 2B of one entry or one set, of random
+sign, are added at one random entry of each weight set, and the set is compared again. Expected,
+whatever the gaps are: never at 0; at 1 and above always; at 1/2, where e = B, whenever sign and gap
+agree: in half of the trials (in more where the size is the set's and the entry's own bound is
+smaller). So a size that is too small shows at 1, one that is too large at 1/2.
 
 Only the changed entry is compared again: a few numbers per weight set, no new matrix.
 """
@@ -27,7 +27,7 @@ Array = Any
 Key = tuple[str, str, str, str]  # claim, reading, reference, size
 
 FACTORS = (0.0, 0.5, 1.0, 2.0, 5.0)
-SIZES = ("entry", "set")  # twice the entry's own bound; twice the set's largest, as printed
+SIZES = ("entry", "set")  # twice the entry's own bound; twice the set's largest
 KEY = ("claim", "reading", "reference", "size")
 _TIMES_THE_BOUND = 2
 

@@ -1,6 +1,5 @@
 // The full check of a range of weight sets on one core: a shared library for ctypes. What is below
 // `check_range` serves the tests.
-#include "block.cuh"
 #include "host_check.h"
 
 namespace lstm {
@@ -73,25 +72,6 @@ template <class T> void evaluate(const T *z, i64 count, T *exp, T *sigma, T *tan
   }
 }
 
-// The range by `Block`, as the kernels run it, with `threads` threads one after another: for the
-// tests.
-template <class T>
-int check_by_block(const Case &c, i64 start, i64 stop, i64 threads, Found *found) {
-  Memory memory(Block<T>::bytes(c, threads));
-  if (!memory.start) return 1;
-  Block<T> block;
-  block.place(c, threads, memory.start);
-  for (i64 index = start; index < stop; ++index) {
-    for (i64 t = 0; t < threads; ++t) block.draw_state(t, index);
-    for (i64 t = 0; t < threads; ++t) block.draw_weights(t, index);
-    for (i64 t = 0; t < threads; ++t) block.rows(t);
-    for (i64 t = 0; t < threads; ++t) block.steps(t);
-    for (i64 t = 0; t < threads; ++t) block.entries(t);
-    found[index - start] = block.found(index);
-  }
-  return 0;
-}
-
 }  // namespace lstm
 
 #define LSTM_EXPORT(T, NAME)                                                                       \
@@ -106,10 +86,6 @@ int check_by_block(const Case &c, i64 start, i64 stop, i64 threads, Found *found
   extern "C" int examine_##NAME(const lstm::Case *c, long long index, int plain, T *claimed,       \
                                 T *measured, T *bound) {                                           \
     return lstm::examine_set<T>(*c, index, plain, claimed, measured, bound);                       \
-  }                                                                                                \
-  extern "C" int check_by_block_##NAME(const lstm::Case *c, long long start, long long stop,       \
-                                       long long threads, lstm::Found *found) {                    \
-    return lstm::check_by_block<T>(*c, start, stop, threads, found);                               \
   }                                                                                                \
   extern "C" int evaluate_##NAME(const T *z, long long count, T *exp, T *sigma, T *tanh) {         \
     lstm::evaluate<T>(z, count, exp, sigma, tanh);                                                 \

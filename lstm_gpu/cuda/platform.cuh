@@ -8,11 +8,13 @@
 #ifdef __CUDACC__
 #define LSTM_HD __host__ __device__ __forceinline__
 #define LSTM_UNROLL _Pragma("unroll")
+#define LSTM_UNROLL_4 _Pragma("unroll 4")
 #else
 #include <math.h>
 #include <string.h>
 #define LSTM_HD inline __attribute__((always_inline))
 #define LSTM_UNROLL _Pragma("GCC unroll 16")
+#define LSTM_UNROLL_4 _Pragma("GCC unroll 4")
 #endif
 
 namespace lstm {
@@ -34,6 +36,29 @@ LSTM_HD float with_sign(float size, float sign) { return copysignf(size, sign); 
 // The larger and the smaller number; b where a is NaN, and where b is.
 template <class T> LSTM_HD T larger(T a, T b) { return a > b ? a : b; }
 template <class T> LSTM_HD T smaller(T a, T b) { return a < b ? a : b; }
+
+// By one of several threads at the same time; on the host by one alone, unless LSTM_THREADS is said.
+LSTM_HD void raise(u32 *to, u32 value) {
+#ifdef __CUDA_ARCH__
+  atomicMax(to, value);
+#elif defined(LSTM_THREADS)
+  u32 seen = __atomic_load_n(to, __ATOMIC_RELAXED);
+  while (seen < value && !__atomic_compare_exchange_n(to, &seen, value, true, __ATOMIC_RELAXED,
+                                                      __ATOMIC_RELAXED)) {
+  }
+#else
+  *to = larger(*to, value);
+#endif
+}
+LSTM_HD void add(u32 *to, u32 value) {
+#ifdef __CUDA_ARCH__
+  atomicAdd(to, value);
+#elif defined(LSTM_THREADS)
+  __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
+#else
+  *to += value;
+#endif
+}
 
 LSTM_HD u64 bits_of(double a) {
   u64 bits;

@@ -20,10 +20,14 @@ Array = Any
 
 @dataclass
 class Suspect:
-    """One slip: whether it fits everywhere so far, and the sum of its scores."""
+    """One slip: whether it fits everywhere so far, the sum of its scores, and over how many sets.
+
+    sets : wrong weight sets on which the slip can be made at all (W for U needs m = n)
+    """
 
     fits: bool = True
     scores: float = 0.0
+    sets: int = 0
 
 
 @dataclass
@@ -110,6 +114,7 @@ class Suspects:
             suspect = self.suspects.setdefault(name, Suspect())
             near = slip_rounding + relative * (xp.abs(claimed) + xp.abs(slip))
             agree = (xp.abs(claimed - slip) <= near).all(axis=(1, 2))
+            suspect.sets += int(wrong.sum())
             suspect.fits &= bool((agree | ~finite).all())
             score = xp.maximum(1 - _norm(claimed - slip) / error, 0.0)
             suspect.scores += float(xp.where(wrong & xp.isfinite(score), score, 0.0).sum())
@@ -125,6 +130,7 @@ class Suspects:
             ours = self.suspects.setdefault(name, Suspect())
             ours.fits &= theirs.fits
             ours.scores += theirs.scores
+            ours.sets += theirs.sets
 
     def ranking(self) -> list[tuple[str, float]]:
         """Slips by the share of the error that they explain, best first."""
@@ -134,10 +140,16 @@ class Suspects:
     @property
     def matches(self) -> list[str]:
         """The slips that agree with the formula everywhere; more than one if nothing tells them."""
-        return [name for name, s in self.suspects.items() if s.fits] if self.wrong_sets else []
+        if not self.wrong_sets:
+            return []
+        return [n for n, s in self.suspects.items() if s.fits and s.sets == self.wrong_sets]
 
     def describe(self) -> str:
-        """The likely cause in words: "column_scaling_in_f: 1.00; next, U_f_transposed: 0.04"."""
+        """The likely cause in words: "column_scaling_in_f: 1.00; next, U_f_transposed: 0.04".
+
+        The numbers are shares of the error that a slip explains. "" where the formula is within
+        rounding of the truth, or no number, on every weight set.
+        """
         if not self.wrong_sets:
             return ""
         ranking, matches = self.ranking(), self.matches
@@ -146,8 +158,19 @@ class Suspects:
         if matches:
             return f"{' or '.join(matches)}: {dict(ranking)[matches[0]]:.2f}{next_best}"
         if self.scaling.factor is not None:
-            return f"the whole multiplied by {self.scaling.factor:.6g}{next_best}"
-        return "no match" + ("; nearest, {}: {:.2f}".format(*rest[0]) if rest else "")
+            return f"the whole multiplied by {_near_one(self.scaling.factor)}{next_best}"
+        if not rest:
+            return "no match"
+        name, share = rest[0]
+        most = f"{int(100 * share)} %" if share < 1 else "nearly all"  # never 100 %: it is no match
+        return f"no match: the nearest slip, {name}, explains {most} of the error, not all of it"
+
+
+def _near_one(factor: float) -> str:
+    """A factor to six digits; one near 1 by what it differs from it."""
+    if not 0 < abs(factor - 1) < 1e-3:
+        return f"{factor:.6g}"
+    return f"1 {'+' if factor > 1 else '-'} {abs(factor - 1):.1e}"
 
 
 def _norm(matrices: Array) -> Array:

@@ -1,5 +1,6 @@
 """Evaluate a reader's formula, and say what is wrong with it besides its mathematics."""
 
+import inspect
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -41,7 +42,9 @@ def _once(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
     try:
         with np.errstate(all="ignore"):
             result = formula.function(own)
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except BaseException as error:  # an interrupt apart, the formula's own fault
+        if isinstance(error, KeyboardInterrupt):
+            raise
         _refuse_writing(name, own, shown)  # step.h *= 2 writes, and then fails to assign
         if isinstance(error, FrozenInstanceError):
             raise InputError(
@@ -50,6 +53,8 @@ def _once(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
         where = formula.file or (code.co_filename if code else "")
         raise InputError(f"`{name}` raises {blame(error, where)}. Mend it.") from error
     _refuse_writing(name, own, shown)
+    if inspect.iscoroutine(result):
+        result.close()  # or Python warns that nobody has awaited it
     dtype = shown.h.dtype
     if type(result) is not type(shown.h):  # nor a subclass: a masked array hides its errors
         raise InputError(

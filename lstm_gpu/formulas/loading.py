@@ -8,6 +8,7 @@ import ast
 import difflib
 import hashlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -73,6 +74,11 @@ def claim(quantity: str) -> Callable[[Function], Function]:
                 f"@claim({quantity!r}) must stand above a function, got {type(function).__name__}. "
                 "In a class, put @staticmethod above it; a formula is best a plain function."
             )
+        if inspect.iscoroutinefunction(function):
+            raise InputError(
+                f"`{function.__name__}` must be a plain function to be a formula, got `async def`. "
+                "Write `def`."
+            )
         setattr(function, _MARK, (quantity, *getattr(function, _MARK, ())))
         _marked.append(function)
         return function
@@ -128,9 +134,9 @@ def load(path: str | Path) -> list[Formula]:
         tree = ast.parse(code, str(path))
         _refuse_two_of_one_name(tree, path)
         exec(compile(tree, str(path), "exec"), module.__dict__)
-    except (Exception, SystemExit, GeneratorExit) as error:
+    except BaseException as error:  # whatever a file raises is its own fault, an interrupt is not
         del sys.modules[name]
-        if isinstance(error, InputError):
+        if isinstance(error, InputError | KeyboardInterrupt):
             raise
         raise InputError(
             f"the formula file `{path}` cannot be run: {blame(error, path)}. Mend it."
@@ -186,7 +192,9 @@ def blame(error: BaseException, path: str | Path) -> str:
     """An exception in one line, with the last line of the file that it passed through."""
     try:
         said = str(error)
-    except Exception:  # an exception class of the file's own may fail at that, too
+    except BaseException as failure:  # an exception class of the file's own may fail at that, too
+        if isinstance(failure, KeyboardInterrupt):
+            raise
         said = ""
     shown = "".join(c if c.isprintable() else " " for c in said)  # no control characters
     text = " ".join(f"{type(error).__name__}: {shown}".split()).removesuffix(":")[:_LONGEST]

@@ -8,11 +8,13 @@ What a right formula may be off by
 ----------------------------------
 How a reader evaluates a formula is not known, so its rounding cannot be traced. It is allowed
 what the derivation's own formula needs (`bounds.formula_factors`) and besides `FREE_ROUNDINGS`
-roundings of numbers as large as 1 + |c_{t-1}| in the coefficient of each U (1 where c_{t-1} is
-what is differentiated by): no gate, slope or
-tanh is above 1, and c_t is not above that. So sigma as (1 + tanh(z/2))/2, sigma' as sigma - sigma²
-and i u as c_t - f c_{t-1} are right, also where a gate saturates and they cancel. What divides by a
-small number may round more, and is then refuted though it is right in exact arithmetic.
+roundings of numbers as large as those that it is made of, in the coefficient of each U: 1 for a
+gate, whose slope and value are not above 1, and 1 + |c_{t-1}| for what is made of c_t, which is not
+above that (1 where c_{t-1} is what is differentiated by). So sigma as (1 + tanh(z/2))/2, sigma' as
+sigma - sigma² and i u as c_t - f c_{t-1} are right, also where a gate saturates and they cancel.
+The number 64 is an allowance, stated and not derived: it is what a check lets pass, and counts in
+what it says it would have caught. What divides by a small number may round more; `extended` tells
+that from a wrong formula.
 """
 
 import functools
@@ -24,12 +26,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_gpu import bounds, derivatives
-from lstm_gpu.backend import namespace_of
+from lstm_gpu.backend import namespace_of, to_host
 from lstm_gpu.claims.block import REFERENCES, Block
-from lstm_gpu.derivatives import rows, sigmoid_derivative, tanh_derivative
+from lstm_gpu.derivatives import rows
+from lstm_gpu.formulas.slips import BY_CELL_MUTANTS, COLUMNS
 from lstm_gpu.formulas.view import StepView, view
 from lstm_gpu.mutants import JACOBIAN_MUTANTS, Subject
 from lstm_gpu.references import by_cell
+from lstm_gpu.tally import Comparison
 from lstm_gpu.weights import Case, WeightSets, draw
 
 Array = Any
@@ -139,7 +143,8 @@ class Material:
 
         if self.quantity.by == "c":
             return by_cell.diagonal_error(factors, of, u) + free
-        free = free * (1 + factors["c"].size)  # "c" is c_{t-1}
+        if any("c" in names for names in bounds.PRODUCTS[of].values()):  # "c" is c_{t-1}
+            free = free * (1 + factors["c"].size)
         return {gate: error + free for gate, error in block.formula_errors(of).items()}
 
     @cached_property
@@ -194,6 +199,23 @@ class Material:
         found = by_cell.by_complex_step(sets, z, block.errors, of)
         yield "complex_step", Measured(found.derivative, found.bound + own)
 
+    def compare(self, name: str, mutant: str, claimed: Array) -> Iterator[Comparison]:
+        """A formula's values beside each reference."""
+        for reference, (measured, bound) in self.references.items():
+            key = (self.quantity.name, name, mutant, reference)
+            yield Comparison(*key, claimed, measured, bound)
+
+    def within(self, claimed: np.ndarray, margin: Any = 0.0) -> np.ndarray:
+        """Sets (sets,) all of whose values, in any precision, are within every bound; host.
+
+        margin : added to the bounds
+        """
+        inside = np.ones(len(claimed), bool)
+        for measured, bound in self.references.values():
+            gap = np.abs(claimed - to_host(measured))
+            inside &= (gap <= to_host(bound) + margin).all(axis=(1, 2))
+        return inside
+
     def mutants(self) -> Iterator[tuple[str, Array]]:
         """The catalogue's wrong formulas that are wrong for this quantity: name and value."""
         wrong = slips_of(self.quantity.name)
@@ -216,6 +238,9 @@ class Material:
                 wrong = mutant.formula(self.subject)
                 if wrong is not None:  # W for U where m is not n
                     yield mutant.name, wrong
+        if self.quantity.by == "h":
+            for name, slip in COLUMNS.items():
+                yield name, slip(self.subject)
 
 
 @functools.cache
@@ -238,36 +263,4 @@ _TELLING = Case(3, 3, "float64", "normal_gain_1", "generic")
 _DIAGONALS: dict[str, Callable[[Block], Array]] = {
     "c": lambda block: block.step.f,
     "h": lambda block: derivatives.hidden_by_cell_jacobian(block.step),
-}
-# Slips of the diagonals of ∂c_t/∂c_{t-1} = f and of ∂h_t/∂c_{t-1} = o ∘ (1 - tanh²(c_t)) ∘ f.
-BY_CELL_MUTANTS: dict[str, dict[str, Callable[[Subject], Array]]] = {
-    "c": {
-        "i_for_f": lambda s: s.step.i,
-        "o_for_f": lambda s: s.step.o,
-        "slope_for_f": lambda s: sigmoid_derivative(s.step.f),
-        "one_minus_f": lambda s: 1 - s.step.f,
-        "no_forget_gate": lambda s: 0 * s.step.f + 1,
-        "sign": lambda s: -s.step.f,
-        "off_by_1_percent": lambda s: 1.01 * s.step.f,
-        "off_by_0.01_percent": lambda s: 1.0001 * s.step.f,
-        "all_zero": lambda s: 0 * s.step.f,
-    },
-    "h": {
-        "i_for_f": lambda s: s.step.o * tanh_derivative(s.step.tanh_c) * s.step.i,
-        "slope_for_f": lambda s: (
-            s.step.o * tanh_derivative(s.step.tanh_c) * sigmoid_derivative(s.step.f)
-        ),
-        "no_forget_gate": lambda s: s.step.o * tanh_derivative(s.step.tanh_c),
-        "no_output_gate": lambda s: tanh_derivative(s.step.tanh_c) * s.step.f,
-        "no_tanh_slope_of_c": lambda s: s.step.o * s.step.f,
-        "tanh_for_its_square": lambda s: s.step.o * (1 - s.step.tanh_c) * s.step.f,
-        "tanh_for_its_slope": lambda s: s.step.h * s.step.f,
-        "slope_of_previous_cell": lambda s: (
-            s.step.o * tanh_derivative(namespace_of(s.step.h).tanh(s.sets.c_prev)) * s.step.f
-        ),
-        "sign": lambda s: -derivatives.hidden_by_cell_jacobian(s.step),
-        "off_by_1_percent": lambda s: 1.01 * derivatives.hidden_by_cell_jacobian(s.step),
-        "off_by_0.01_percent": lambda s: 1.0001 * derivatives.hidden_by_cell_jacobian(s.step),
-        "all_zero": lambda s: 0 * s.step.f,
-    },
 }

@@ -8,8 +8,9 @@ from typing import Any
 from lstm_gpu import backend as backends
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.cause import Scaling, Suspect, Suspects
+from lstm_gpu.formulas.judgement import Key, Marked, Trial, in_one_dtype
 from lstm_gpu.formulas.loading import Formula, load
-from lstm_gpu.formulas.trial import Key, Trial, try_case
+from lstm_gpu.formulas.trial import try_case
 from lstm_gpu.tally import Tally
 from lstm_gpu.weights import Case
 
@@ -68,7 +69,11 @@ def formulas_shard(
                 "name": formula.name,
                 "sha256": formula.sha256,
                 "error": trial.errors.get(formula.key, ""),
-                "not_finite": trial.not_finite.get(formula.key, 0),
+                **{
+                    name: getattr(trial, name).get(formula.key, Marked()).sets
+                    for name in ("not_finite", "rounded")
+                },
+                "decided": trial.decided.get(formula.key, 0),
                 "suspects": _suspects_to_dict(trial.suspects.get(formula.key, Suspects())),
             }
             for formula in formulas
@@ -78,23 +83,47 @@ def formulas_shard(
 
 @dataclass
 class FormulaEvidence:
-    """What all shards say of one formula, besides the records."""
+    """What all shards say of one formula, besides the records.
+
+    errors : dtype -> why it cannot be tried in it, "" if it can; of several, the first by name
+    """
 
     quantity: str
     name: str
     sha256: str
-    error: str = ""
+    errors: dict[str, str] = field(default_factory=dict)
     not_finite: int = 0
+    rounded: int = 0
+    decided: int = 0
     suspects: Suspects = field(default_factory=Suspects)
 
     @property
     def key(self) -> Key:
         return self.quantity, self.name
 
-    def merge(self, row: Mapping[str, Any]) -> None:
-        """Add a shard's row; the first error stands."""
-        self.error = self.error or str(row["error"])
-        self.not_finite += int(row["not_finite"])
+    @property
+    def error(self) -> str:
+        """Why it has no verdict: it cannot be tried in any dtype."""
+        return "" if "" in self.errors.values() else "; ".join(dict.fromkeys(self._failures()))
+
+    @property
+    def note(self) -> str:
+        """Of one that has a verdict in some dtype, why not in another; "" if in all."""
+        tried = " and ".join(sorted(dtype for dtype, error in self.errors.items() if not error))
+        failed = sorted(dtype for dtype, error in self.errors.items() if error)
+        if not tried or not failed:
+            return ""
+        return in_one_dtype(tried, failed[0], self.errors[failed[0]])
+
+    def _failures(self) -> list[str]:
+        return [error for _, error in sorted(self.errors.items()) if error]
+
+    def merge(self, row: Mapping[str, Any], dtype: str) -> None:
+        """Add a shard's row, of a case of this dtype."""
+        known, error = self.errors.get(dtype, ""), str(row["error"])
+        self.errors[dtype] = min(known, error) if known and error else known or error
+        for name in ("not_finite", "rounded", "decided"):
+            setattr(self, name, getattr(self, name) + int(row[name]))
         self.suspects.merge(_suspects_from_dict(row["suspects"]))
 
 
@@ -104,7 +133,8 @@ def merge_rows(shards: Iterable[Mapping[str, Any]]) -> dict[Key, FormulaEvidence
     for content in shards:
         for row in content["formulas"]:
             key = row["quantity"], row["name"]
-            merged.setdefault(key, FormulaEvidence(*key, row["sha256"])).merge(row)
+            evidence = merged.setdefault(key, FormulaEvidence(*key, row["sha256"]))
+            evidence.merge(row, content["case"]["dtype"])
     return merged
 
 

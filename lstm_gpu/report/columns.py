@@ -24,7 +24,7 @@ LARGEST = 2**28
 """Bytes of a table: the best cosines of a million weight sets take a third."""
 
 LARGEST_SIZE = 2**20  # of n and m
-_VERDICTS = choice(("supported", "refuted", "inconclusive"))
+_VERDICTS = choice(("supported", "refuted", "inconclusive", "error"))  # that of a formula
 _FORMATS = ("float16", "float32", "float64")
 _TEXT = Rule(
     "printable text of up to 20000 signs",
@@ -50,7 +50,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         *CASE, "weight_sets", "rows", "rows_without_argmax", "ties_broken", "directions",
         "samples", "largest_error_over_bound", "samples_above_claimed_maximum",
         "best_cosine_median", "expected_best_cosine_median", "best_cosine_low",
-        "best_cosine_high", "ks_distance", "ks_threshold", "certificate",
+        "best_cosine_high", "ks_distance", "ks_threshold", "power_by_law", "certificate",
         "covering_radius_degrees", "largest_ascent_angle_degrees", "ascent_bound_degrees",
         "cap_samples", "power_by_sampling_degrees", "power_by_caps_degrees",
         "power_by_identity_degrees", "input_variants",
@@ -62,7 +62,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "sigmoid_curve.csv": ("format", "form", "z", "largest_ulp_error", "not_finite"),
     "ladder.csv": (
         *CASE, "formula", "reference", "step", "gap", "bound", "gap_over_bound", "label", "order",
-        "verdict",
+        "verdict", "reason",
     ),
     "detection.csv": (
         "claim", "reading", "reference", "size", "hidden_size", "dtype", "factor", "trials",

@@ -153,10 +153,10 @@ _FORMULA = {
     "name": TEXT,
     "sha256": DIGEST,
     "error": TEXT,
-    "not_finite": COUNT,
+    **dict.fromkeys(("not_finite", "rounded", "decided"), COUNT),
     "suspects": {
         "wrong_sets": COUNT,
-        "suspects": Each(NAME, {"fits": FLAG, "scores": NUMBER}),
+        "suspects": Each(NAME, {"fits": FLAG, "scores": NUMBER, "sets": COUNT}),
         "scaling": dict.fromkeys(("low", "high", "least"), WRITTEN),
     },
 }

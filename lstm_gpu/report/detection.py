@@ -1,8 +1,9 @@
 """Observed detection rates of injected errors, with exact intervals, and where they are not as due.
 
-At and above the smallest detectable error every injected error is due to be found; with no error
-nothing; with half of it, at the entry's own size, one in two. A row that departs from
-that is a defect of the tool: its bounds or its smallest detectable error are not what they say.
+At and above twice the bound (of the entry or the weight set that it goes into) every injected
+error is due to be found; with no error nothing; at the entry's bound itself, one in two. A row that
+departs from that is a defect of the tool: its bounds are not what they say. This confirms each
+bound at its own place, and so what `smallest_detectable` is derived from; not a median of it.
 """
 
 from typing import Any

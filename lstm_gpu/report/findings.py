@@ -3,11 +3,20 @@
 import math
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lstm_gpu.report.style import number, plural, words
-from lstm_gpu.report.verdicts import CAUGHT, INCONCLUSIVE, MISSED, REFUTED, SUPPORTED
+from lstm_gpu.report.verdicts import (
+    CAUGHT,
+    INCONCLUSIVE,
+    MISSED,
+    REFUTED,
+    SUPPORTED,
+    half_of,
+    would_have_caught,
+)
+from lstm_gpu.sphere import laws
+from lstm_gpu.sphere.summary import uniformity
 
 FORMS = {
     "exponential_square": r"e^{-z} (1 + e^{-z})^{-2}",
@@ -25,6 +34,7 @@ DTYPES = ("float64", "float32")
 def summary(
     verdicts: pd.DataFrame,
     alignment: pd.DataFrame,
+    law: dict[str, Any],
     expected: dict[tuple[str, str], str],
     injected: dict[str, Any],
 ) -> str:
@@ -58,10 +68,12 @@ def summary(
     off = int((alignment["ks_distance"] > alignment["ks_threshold"]).sum())
     if off:
         parts.append(f"in {plural(off, 'case')} the random directions miss their exact law")
+    elif law["off"]:
+        parts.append("over all cases together the random directions miss their exact law")
     if injected["defects"]:
         parts.append(
-            f"in {plural(len(injected['defects']), 'place')} the smallest detectable error is not "
-            "what it says"
+            f"in {plural(len(injected['defects']), 'place')} the errors found are not those that "
+            "are due"
         )
     return "; ".join(parts) + "."
 
@@ -75,26 +87,16 @@ def unexpected(
 
 
 def detectable(cases: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """(claim, reading) -> the smallest error it would have caught: median over cases, by dtype.
+    """(claim, reading) -> the size of error that half of the cases would have refuted, by dtype.
 
-    The least over all cases is that of the most saturated case, where the quantity itself is
-    next to nothing; the median says more.
+    The larger of them is `smallest_detectable` of verdicts.csv.
     """
     texts = {}
     for key, rows in cases.groupby(["claim", "reading"], sort=False):
-        medians = {}
-        for dtype in DTYPES:
-            values = rows.loc[rows["dtype"] == dtype, "smallest_detectable"].to_numpy(dtype=float)
-            values = values[np.isfinite(values)]
-            if len(values):
-                medians[dtype] = float(np.median(values))
-        exact = rows["dtype"].isna().all() or (medians and not any(medians.values()))
-        if exact:
-            texts[key] = "any difference"
-        elif medians:
-            texts[key] = ", ".join(f"{number(v)} in {dtype}" for dtype, v in medians.items())
-        else:
-            texts[key] = "nothing"
+        sizes = rows.groupby(rows["dtype"].fillna(""), sort=False)["smallest_detectable"]
+        medians = {str(dtype): half_of(part.astype(float).tolist()) for dtype, part in sizes}
+        verdict = REFUTED if (rows["verdict"] == REFUTED).any() else SUPPORTED
+        texts[key] = would_have_caught(verdict, medians, number)
     return texts
 
 
@@ -180,6 +182,8 @@ def sphere(alignment: pd.DataFrame) -> list[dict[str, str]]:
     order = alignment.groupby(["hidden_size", "dtype"], sort=False)
     for (n, dtype), part in order:
         off = int((part["ks_distance"] > part["ks_threshold"]).sum())
+        vacuous = int((part["ascent_bound_degrees"] >= 180).sum())
+        bounds = part.loc[part["ascent_bound_degrees"] < 180, "ascent_bound_degrees"]
         first = part.iloc[0]
         rows.append(
             {
@@ -189,7 +193,9 @@ def sphere(alignment: pd.DataFrame) -> list[dict[str, str]]:
                 "above": f"{int(part['samples_above_claimed_maximum'].sum()):,}",
                 "cosine": number(float(part["best_cosine_median"].median()), 3),
                 "law": number(float(first["expected_best_cosine_median"]), 3),
-                "off": "–" if part["ks_distance"].isna().all() else f"{off} of {len(part)}",
+                "off": _able_to_fail(off, part),
+                "ascent": _degrees(bounds.max() if len(bounds) else None)
+                + (f"; vacuous (180) in {plural(vacuous, 'case')}" if vacuous else ""),
                 "certificate": ", ".join(dict.fromkeys(part["certificate"])).replace(
                     "not applicable", "–"
                 ),
@@ -202,8 +208,38 @@ def sphere(alignment: pd.DataFrame) -> list[dict[str, str]]:
     return rows
 
 
+def _able_to_fail(off: int, part: pd.DataFrame) -> str:
+    """Cases off the law, of those whose threshold a distance (at most 1) can exceed at all."""
+    tested = int(part["ks_threshold"].notna().sum())
+    able = int((part["ks_threshold"] < 1).sum())
+    if not tested:
+        return "–"
+    return f"{off} of {able}" + (f"; {tested - able} cannot fail" if able < tested else "")
+
+
+def law_of_the_best(alignment: pd.DataFrame, sets: pd.DataFrame, risk: float) -> dict[str, Any]:
+    """The law of the best cosine over all weight sets together, and what its test can notice.
+
+    sets : of best_cosine.csv; risk : with which the test refutes a right sampler
+    """
+    places = sets["best_law"].dropna().to_numpy(dtype=float).tolist()
+    distance, threshold = uniformity(places, risk)
+    power = laws.ks_power(len(places), risk) if places else None
+    one = alignment.loc[alignment["ks_threshold"].notna(), "power_by_law"]
+    return {
+        "sets": len(places),
+        "distance": distance,
+        "threshold": threshold,
+        "off": distance is not None and threshold is not None and distance > threshold,
+        "power": power,
+        "factor": laws.directions_off(power) if power else None,
+        "cases": len(one),
+        "cases_with_power": int(one.notna().sum()),
+    }
+
+
 def injections(table: pd.DataFrame) -> dict[str, Any]:
-    """Errors put in and found from the smallest detectable size on; the rows not as due."""
+    """Errors put in and found from twice the bound on; the rows not as due."""
     large = table[table["factor"] >= 1]
     off = table[table["as_expected"] == "no"]
     return {
@@ -264,11 +300,14 @@ def _first(places: pd.Series) -> str:
     return ", ".join(f"{side:.4g}".replace("-", "−") for side in sides) or "never"
 
 
-def ladders(table: pd.DataFrame) -> dict[str, int]:
-    """How many step ladders of the right formula ended how."""
+def ladders(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """How many step ladders of the right formula ended how, and for which reason."""
     keys = ["hidden_size", "input_size", "dtype", "distribution", "regime", "reference"]
     right = table[table["formula"] == "hidden_jacobian"].drop_duplicates(keys)
-    return {str(name): int(count) for name, count in right["verdict"].value_counts().items()}
+    return {
+        str(verdict): {str(why): int(count) for why, count in part["reason"].value_counts().items()}
+        for verdict, part in right.groupby("verdict")
+    }
 
 
 def decimal(value: Any) -> str:

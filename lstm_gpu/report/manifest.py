@@ -3,6 +3,7 @@
 import importlib.metadata
 import platform
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,17 @@ FIELDS = {
     "configuration_digest": TEXT,
     "weights_digests": Each(TEXT, TEXT),
     "accuracies": Each(TEXT, ACCURACY),
+    "digests": Each(TEXT, TEXT),
     "shards": Each(TEXT, COUNT),
 }
 PACKAGES = ("numpy", "scipy", "pandas", "snakemake", "matplotlib", "python-flint")
 
 
-def content(evidence: Evidence) -> dict[str, Any]:
-    """The manifest: versions, devices, seed, digests. No path, date or timing is in it."""
+def content(evidence: Evidence, digests: Mapping[str, str]) -> dict[str, Any]:
+    """The manifest: versions, devices, seed, digests. No path, date or timing is in it.
+
+    digests : of the other result files (`report.digests`)
+    """
     return {
         "versions": versions(),
         "devices": [
@@ -42,6 +47,7 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "accuracies": {
             dtype: accuracy.as_dict() for dtype, accuracy in sorted(evidence.accuracies.items())
         },
+        "digests": dict(digests),
         "shards": dict(sorted(evidence.counts.items())),
     }
 

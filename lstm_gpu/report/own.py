@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lstm_gpu import backend as backends
-from lstm_gpu import checking, configuration
+from lstm_gpu import configuration
+from lstm_gpu import counterexample as counterexamples
 from lstm_gpu.claims.registry import Claim, Reading
 from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.judgement import cause_of, weigh
 from lstm_gpu.formulas.loading import ARGMAX
 from lstm_gpu.formulas.quantities import QUANTITIES
-from lstm_gpu.formulas.shard import FormulaEvidence, load_all
+from lstm_gpu.formulas.shard import load_all
 from lstm_gpu.report import verdicts
 from lstm_gpu.report.columns import TABLES
 from lstm_gpu.report.shards import Evidence
@@ -31,8 +33,8 @@ def readings(evidence: Evidence) -> Iterator[tuple[Claim, Reading]]:
 def in_case(evidence: Evidence, case: Case) -> dict[tuple[str, str], Finding]:
     """The findings of the formulas in one case.
 
-    A formula that could not be tried in some case has no verdict in any; one that gave no finite
-    number where the derivative is finite is not supported.
+    A formula that could not be tried in some case has no verdict in any of its dtype; one that
+    gave no finite number, or lost its digits, where the derivative is finite is not supported.
     """
     tally = evidence.own_tallies.get(case)
     if tally is None:
@@ -41,20 +43,13 @@ def in_case(evidence: Evidence, case: Case) -> dict[tuple[str, str], Finding]:
     findings = {}
     for key, formula in evidence.own.items():
         finding = findings[key] = found.get(key, Finding(case=case, cases=1))
-        reason = reason_of(formula)
-        if reason and (formula.error or finding.verdict != REFUTED):
-            finding.verdict, finding.reason = INCONCLUSIVE, reason
+        error = formula.error or formula.errors.get(case.dtype, "")
+        if error:
+            finding.verdict, finding.reason = INCONCLUSIVE, error
+            continue
+        counts = formula.decided, formula.not_finite, formula.rounded
+        finding.verdict, finding.reason = weigh(finding.verdict, finding.reason, *counts)
     return findings
-
-
-def reason_of(formula: FormulaEvidence) -> str:
-    """Why a formula has no verdict; "" if nothing is in the way of one."""
-    if formula.error or not formula.not_finite:
-        return formula.error
-    return (
-        f"NaN or infinity in {formula.not_finite} weight sets of the run, where the derivative is "
-        "finite"
-    )
 
 
 def rows(
@@ -68,9 +63,9 @@ def rows(
         values = (
             formula.name,
             formula.quantity,
-            total.verdict,
-            total.reason,
-            formula.suspects.describe() if total.verdict == REFUTED else "",
+            "error" if formula.error else total.verdict,
+            total.reason or formula.note,
+            cause_of(formula.suspects, formula.not_finite) if total.verdict == REFUTED else "",
             ", ".join(missed),
             formula.sha256,
         )
@@ -87,6 +82,6 @@ def counterexample(key: tuple[str, str], finding: Finding, config: Mapping[str, 
     xp = backends.select(config["backend"])
     try:
         seed, backend = config["seed"], config["backend"]
-        return checking.counterexample(formulas[key], finding, seed, backend, xp)
+        return counterexamples.counterexample(formulas[key], finding, seed, backend, xp)
     except InputError:
         return None

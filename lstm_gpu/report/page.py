@@ -43,8 +43,8 @@ FIGURES = {
     ),
     "detection": (
         "Errors put in, errors found",
-        "Share of injected errors that were found, against their size in units of the smallest "
-        "detectable error, one panel per reading, with the predicted line.",
+        "Share of injected errors that were found, against their size in units of twice the "
+        "bound of their entry or weight set, one panel per reading, with the predicted line.",
         "detection.csv",
     ),
     "alignment": (
@@ -78,6 +78,9 @@ TABLES = (
     "lint.csv",
     "formulas.csv",
     "enclosures.csv",
+    "best_cosine.csv",
+    "sigmoid_curve.csv",
+    "worst_entry.json",
     "manifest.json",
 )
 
@@ -117,12 +120,14 @@ def context(results: Path) -> dict[str, Any]:
     mutants = style.table(results, "mutants.csv")
     made_with = manifest.read(results)
     alignment = style.table(results, "alignment.csv")
+    risk = float(made_with["configuration"]["false_alarm_risk"])
+    law = findings.law_of_the_best(alignment, style.table(results, "best_cosine.csv"), risk)
     injected = findings.injections(style.table(results, "detection.csv"))
     proved = enclosures.sentences(style.table(results, "enclosures.csv"))
     expected = {(claim.id, reading.name): reading.expected for claim, reading in readings()}
     unexpected = findings.unexpected(verdicts, expected)
     return {
-        "summary": findings.summary(verdicts, alignment, expected, injected),
+        "summary": findings.summary(verdicts, alignment, law, expected, injected),
         "alarm": bool(unexpected or injected["defects"] or proved["alarm"]),
         "injected": injected,
         "proved": proved,
@@ -139,6 +144,7 @@ def context(results: Path) -> dict[str, Any]:
         },
         "ladders": findings.ladders(style.table(results, "ladder.csv")),
         "sphere": findings.sphere(alignment),
+        "law": law,
         "sigmoid": findings.sigmoid(style.table(results, "sigmoid.csv")),
         "tried": findings.tried(style.table(results, "sigmoid.csv")),
         "manifest": made_with,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lstm_gpu.errors import InputError
+from lstm_gpu.files import STAGED
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def staged(results: Path) -> Iterator[Path]:
     results = Path(results)
     try:
         results.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".staged-", dir=results))
+        stage = Path(tempfile.mkdtemp(prefix=STAGED, dir=results))
     except OSError as error:
         raise _unwritable(results, error) from error
     try:

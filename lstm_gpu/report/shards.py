@@ -78,8 +78,8 @@ class Evidence:
 def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
     """Read and merge the shards of one run.
 
-    Memory: one shard at a time besides the merged tallies, and the range and digest of each (about
-    1 KiB a shard). Time: proportional to the shards, whatever number of weight sets is in them.
+    Memory: one shard at a time besides the merged tallies, and the range and digest of each (some
+    500 bytes a shard). Time: proportional to the shards, whatever number of weight sets is in them.
 
     Raises
     ------
@@ -107,7 +107,9 @@ def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
                 if kind == "formulas":
                     _check_formulas(evidence, content, path)
                     evidence.own_tallies.setdefault(case, Tally()).merge(tally_of(content))
-                    own.append((case, start, {"formulas": content["formulas"]}))
+                    own.append(
+                        (case, start, {name: content[name] for name in ("case", "formulas")})
+                    )
                     evidence.counts[kind] = evidence.counts.get(kind, 0) + 1
                     continue
                 tally = evidence.tallies.setdefault(case, Tally())

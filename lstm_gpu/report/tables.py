@@ -15,7 +15,7 @@ from lstm_gpu import campaign, files, mutants
 from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
 from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
-from lstm_gpu.report import counterexamples, detection, inputs, manifest, own, verdicts
+from lstm_gpu.report import counterexamples, detection, digests, inputs, manifest, own, verdicts
 from lstm_gpu.report.columns import TABLES
 from lstm_gpu.report.publish import staged
 from lstm_gpu.report.shards import FORMATS, Evidence, collect
@@ -105,7 +105,8 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         _write(folder / "sigmoid_curve.csv", CURVE_COLUMNS, curve_rows(evidence))
         worst = worst_entry(by_reading[SHOWN], config, evidence.accuracies)
         files.write_json(folder / "worst_entry.json", "worst_entry", worst)
-        files.write_json(folder / "manifest.json", "manifest", manifest.content(evidence))
+        listed = manifest.content(evidence, digests.of_files(folder))
+        files.write_json(folder / "manifest.json", "manifest", listed)
 
 
 def verdict_rows(
@@ -245,11 +246,12 @@ def ladder_rows(evidence: Evidence) -> Rows:
     for case in evidence.cases:
         settings = {**case.as_dict(), "seed": evidence.config["seed"]}
         for ladder in evidence.ladders[case]:
-            whole = {key: ladder[key] for key in ("formula", "reference", "order", "verdict")}
+            names = ("formula", "reference", "order", "verdict", "reason")
+            whole = {key: ladder[key] for key in names}
             lists = [ladder[key] for key in ("steps", "gap", "bound", "excess", "label")]
-            names = ("step", "gap", "bound", "gap_over_bound", "label")
+            of_step = ("step", "gap", "bound", "gap_over_bound", "label")
             for values in zip(*lists, strict=True):
-                rows.append({**settings, **whole, **dict(zip(names, values, strict=True))})
+                rows.append({**settings, **whole, **dict(zip(of_step, values, strict=True))})
     return rows
 
 

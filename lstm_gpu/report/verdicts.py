@@ -7,7 +7,7 @@ that could not decide is counted, never outvoted. A bound that was proved wrong 
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -123,8 +123,10 @@ def of_records(records: dict[str, Record], case: Case | None = None) -> Finding:
 def over_cases(findings: Iterable[Finding]) -> Finding:
     """The finding over several cases. Weight sets and comparisons add up.
 
-    What was detectable differs by many orders between cases (where gates saturate, the quantity
-    itself is next to nothing), so the least over cases would flatter: the median is reported.
+    What was detectable differs by many orders between cases and formats, so the least over cases
+    would flatter. It is the median over a format's cases, those without any included, of the
+    coarsest format: an error of this size would have been refuted in half of the cases of every
+    format on trial.
     """
     findings = list(findings)
     total = Finding(verdict=_strongest({finding.verdict for finding in findings}))
@@ -138,14 +140,46 @@ def over_cases(findings: Iterable[Finding]) -> Finding:
             total.case = finding.case
         for name, caught in finding.mutants.items():
             total.mutants[name] = strongest_catch({caught, total.mutants.get(name, caught)})
-    total.smallest_detectable = statistics.median(
-        [finding.smallest_detectable for finding in findings] or [math.inf]
-    )
+    by_format: dict[str, list[float]] = {}
+    for finding in findings:
+        dtype = finding.case.dtype if finding.case else ""
+        by_format.setdefault(dtype, []).append(finding.smallest_detectable)
+    total.smallest_detectable = max(map(half_of, by_format.values()), default=math.inf)
     if total.verdict == INCONCLUSIVE:
         reasons = dict.fromkeys(finding.reason for finding in findings)
         total.reason = "; ".join(reasons) or "nothing was compared"
     total._judge()
     return total
+
+
+def half_of(sizes: Sequence[float]) -> float:
+    """The median of what cases could detect: refuted in at least half of them; infinite: in fewer.
+
+    Of an even number the mean of the two in the middle, which the lower half is sure to detect.
+    """
+    return statistics.median(sizes)
+
+
+def would_have_caught(
+    verdict: str, sizes: Mapping[str, float], number: Callable[[float], str]
+) -> str:
+    """The smallest detectable errors in words, for page and command line alike.
+
+    sizes : format ("" for none) -> size; number : how the reader of the text writes numbers
+    """
+    if verdict == REFUTED:
+        return "–"
+    if sizes and not any(sizes.values()):
+        return "any difference"
+    said = [
+        f"{number(size)} in {dtype}" if dtype else number(size)
+        for dtype, size in sizes.items()
+        if math.isfinite(size)
+    ]
+    none = [dtype for dtype, size in sizes.items() if dtype and not math.isfinite(size)]
+    if said and none:
+        said.append(f"nothing in {', '.join(none)}")
+    return ", ".join(said) or "nothing"
 
 
 def caught(records: Iterable[Record]) -> str:

@@ -74,6 +74,32 @@ def ks_threshold(count: int, risk: float) -> float:
     return math.sqrt(math.log(2 / risk) / (2 * count))
 
 
+def ks_power(count: int, risk: float) -> float | None:
+    """Least distance between the true law and the exact one that the test is sure (99 %) to see.
+
+    `count` values stay within `ks_threshold(count, 1 %)` of their own law with probability 99 %,
+    so from that plus the test's threshold on they are beyond the threshold. None where it would
+    be 1 or more: no two laws are so far apart, and no shift is sure to be seen. (A threshold of
+    1 or more cannot be exceeded at all.)
+    """
+    power = ks_threshold(count, risk) + ks_threshold(count, 1 - DETECTION)
+    return power if power < 1 else None
+
+
+def directions_off(distance: float) -> float:
+    """How many times the directions one would have to search for a law that far from the exact one.
+
+    The best of k N directions has v = F(t)^N with P(V <= v) = v^k, at most (k - 1) k^(-k/(k-1))
+    from uniform; solved by bisection for k > 1, given 0 < distance < 1.
+    """
+    low, high = 0.0, 700.0  # log k
+    for _ in range(100):
+        log_k = (low + high) / 2
+        gap = -math.expm1(-log_k) * math.exp(-log_k / math.expm1(log_k)) if log_k > 0 else 0.0
+        low, high = (log_k, high) if gap < distance else (low, log_k)
+    return math.exp(high)
+
+
 def identity_noise(size: int, dtype: str, square: float = 2.0) -> float:
     """Bound of the identity at a sample with ‖h - ŵ‖² = `square`, in units of ‖w‖.
 

@@ -74,10 +74,12 @@ def alignment_row(summary: Summary, case: Case, seed: int, risk: float) -> dict[
 
     Parameters
     ----------
-    risk : probability with which a right sampler would exceed `ks_threshold`
+    risk : probability with which a right sampler would exceed `ks_threshold`. A threshold of 1
+        or more cannot be exceeded; `power_by_law` is None where no shift is sure to be noticed
     """
     n, samples = case.hidden_size, summary["directions"]
-    distance, threshold = uniformity(summary["best_law"], risk)
+    law = summary["best_law"]
+    distance, threshold = uniformity(law, risk)
     proved = {None: "not applicable", True: "yes", False: "no"}[summary["certificate"]]
     cosines = summary["best_cosine"]
     return {
@@ -97,6 +99,7 @@ def alignment_row(summary: Summary, case: Case, seed: int, risk: float) -> dict[
         "best_cosine_high": summary["best_cosine_high"],
         "ks_distance": distance,
         "ks_threshold": threshold,
+        "power_by_law": laws.ks_power(len(law), risk) if law else None,
         "certificate": proved,
         "covering_radius_degrees": _degrees(summary["covering_radius"]),
         "largest_ascent_angle_degrees": _degrees(summary["ascent_angle"]),

@@ -9,8 +9,8 @@ import hashlib
 import io
 import math
 import os
+import warnings
 import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,14 +125,12 @@ def load(path: str | os.PathLike[str]) -> Trained:
     """
     raw = intake.contents(path, LARGEST, _REMEDY)
     try:
-        arrays = _arrays(raw, str(path))
-    # What zipfile, zlib and NumPy say of an archive that is damaged, or was never one.
-    except (
-        zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, OSError,
-        NotImplementedError, RuntimeError, OverflowError, SyntaxError, TypeError,
-    ) as error:  # fmt: skip
-        if isinstance(error, InputError):
-            raise
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # NumPy mends headers of Python 2, and warns
+            arrays = _arrays(raw, str(path))
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # zipfile, zlib, tokenize, ast and NumPy, each in words of its own
         raise InputError(f"`{path}` is not an archive of arrays ({error}). {_REMEDY}") from error
     W, U = (arrays[name].reshape(len(GATES), -1, arrays[name].shape[1]) for name in _WEIGHTS)
     biases = [arrays[name] for name in _BIASES if name in arrays]

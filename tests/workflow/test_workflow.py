@@ -273,8 +273,6 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(finished, tmp_path):
     assert len(kept) >= 5
     assert not (tmp_path / "results" / "verdicts.csv").exists()
 
-    unlocked = snakemake(tmp_path, "--unlock")
-    assert unlocked.returncode == 0, said(unlocked)
     run = snakemake(tmp_path)
     assert run.returncode == 0, said(run)
     assert outputs(tmp_path) == outputs(finished)

@@ -105,12 +105,14 @@ SURFACE = sources(
     "report/**/*",
     "checking.py",
     "cli.py",
+    "clock.py",
     "explicit.py",
     "__main__.py",
     "configuration.py",
     "devices.py",
     "job.py",
     "ledger.py",
+    "lock.py",
     "packing.py",
     "plain_yaml.py",
     "progress.py",
@@ -144,9 +146,14 @@ JOBS = {
     kind: packing.plan(kind, config, FOLDERS, target) for kind in packing.kinds(config)
 }
 
-if workflow.is_main_process:
-    # A shard that was lost or touched since: its job runs again, and makes that shard alone.
+if workflow.is_main_process and lock.free():
     try:
+        if not workflow.output_settings.dryrun:
+            clock.refuse_future(sources("**/*") + formula_files, "results")
+            clock.mend("results")
+            for damaged in digests.drop_damaged(Path("results")):
+                logger.error(f"{damaged} is not what the run wrote: it is made again")
+        # A shard that was lost or touched since: its job runs again, and makes that shard alone.
         ledger.drop_untrue(job for jobs in JOBS.values() for job in jobs.values())
     except InputError as error:
         refuse(error)
@@ -163,14 +170,14 @@ def of_job(kind, attribute):
 
 
 def memory_of(kind):
-    """A function of the wildcards: MiB to ask for, for the job they name; more where a profile has `retries`."""
-    return lambda wildcards, attempt: (
-        margin + DEVICE_MEMORY + attempt * JOBS[kind][wildcards.job].memory
+    """The same for MiB of memory: more with each attempt, where a profile has `retries`."""
+    return (
+        lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].memory + margin
     )
 
 
 def minutes_of(kind):
-    """The same for its time."""
+    """The same for minutes."""
     return lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].minutes
 
 

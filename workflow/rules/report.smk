@@ -6,6 +6,7 @@ rule figures:
         tables=TABLES,
         sources=DRAWING,
     output:
+        digests=update("results/figures/digests.json"),
         plain=update(expand("results/figures/{name}.svg", name=FIGURE_NAMES)),
         ladder=report(
             update("results/figures/ladder.png"),
@@ -72,6 +73,7 @@ rule page:
     input:
         tables=TABLES,
         figures=FIGURES,
+        digests="results/figures/digests.json",
         sources=sources("report/**/*"),
     output:
         report(

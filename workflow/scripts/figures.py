@@ -5,6 +5,8 @@ from pathlib import Path
 from lstm_gpu.job import job
 
 with job(snakemake):
-    from lstm_gpu.report import figures
+    from lstm_gpu.report import digests, figures
 
-    figures.draw(Path(snakemake.input.tables[0]).parent)
+    results = Path(snakemake.input.tables[0]).parent
+    digests.check(results, ["manifest.json"])
+    figures.draw(results)

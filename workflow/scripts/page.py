@@ -5,6 +5,8 @@ from pathlib import Path
 from lstm_gpu.job import job
 
 with job(snakemake):
-    from lstm_gpu.report import page
+    from lstm_gpu.report import digests, page
 
-    page.write(Path(snakemake.output[0]).parent)
+    results = Path(snakemake.output[0]).parent
+    digests.check(results)
+    page.write(results)

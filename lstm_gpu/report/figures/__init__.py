@@ -5,7 +5,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from lstm_gpu.report import style
+from lstm_gpu.report import digests, style
 from lstm_gpu.report.figures import (
     alignment,
     detection,
@@ -28,7 +28,7 @@ FIGURES: dict[str, Callable[[Path], Figure]] = {
 
 
 def draw(results: Path) -> None:
-    """Draw every figure as `figures/<name>.svg` and `.png` under `results`.
+    """Draw every figure as `figures/<name>.svg` and `.png` under `results`, and list their digests.
 
     Raises
     ------
@@ -36,6 +36,9 @@ def draw(results: Path) -> None:
         A table is missing or damaged, or the folder cannot be written.
     """
     results = Path(results)
+    folder = results / "figures"
     with style.settings():
         for name, figure in FIGURES.items():
-            style.save(figure(results), results / "figures" / name)
+            style.save(figure(results), folder / name)
+    drawn = [f"{name}{suffix}" for name in FIGURES for suffix in (".svg", ".png")]
+    digests.list_figures(folder, drawn)

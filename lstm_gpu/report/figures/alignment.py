@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from lstm_gpu.report import manifest, style
 from lstm_gpu.report.style import BLUE, INK, QUIET, SKY
 from lstm_gpu.sphere import laws
+from lstm_gpu.sphere.summary import uniformity
 
 BAND = 0.98
 CAPTION = (
@@ -27,20 +28,29 @@ def draw(results: Path) -> Figure:
     if sets.empty:
         return style.nothing("No direction was searched", "Every row of every U_f is zero.")
     samples = int(cases["directions"].iloc[0])
-    fig = style.figure(title(cases, sets), CAPTION.format(N=f"{samples:,}"), 4.9)
+    risk = float(manifest.read(results)["configuration"]["false_alarm_risk"])
+    fig = style.figure(title(cases, sets, risk), CAPTION.format(N=f"{samples:,}"), 4.9)
     left, right = fig.subplots(1, 2, width_ratios=(3, 2))
     _law(left, sets, samples)
-    risk = float(manifest.read(results)["configuration"]["false_alarm_risk"])
     _uniform(right, sets["best_law"].dropna().to_numpy(dtype=float), risk)
     return fig
 
 
-def title(cases: pd.DataFrame, sets: pd.DataFrame) -> str:
-    """Whether any sample lies above the claimed maximum, and whether the law is met."""
+def title(cases: pd.DataFrame, sets: pd.DataFrame, risk: float) -> str:
+    """Whether any sample lies above the claimed maximum, and whether the law is met.
+
+    By all weight sets together: a case alone has too few to miss the law by more than chance may.
+    """
     above = int(cases["samples_above_claimed_maximum"].sum())
     samples = int(cases["samples"].sum() + cases["cap_samples"].sum())
     off = int((cases["ks_distance"] > cases["ks_threshold"]).sum())
-    law = "the best cosine follows its exact law"
+    distance, threshold = uniformity(sets["best_law"].dropna().tolist(), risk)
+    if distance is None or threshold is None or threshold >= 1:
+        law = "too few weight sets to test the law of the best cosine"
+    elif distance <= threshold:
+        law = "over all weight sets the best cosine follows its exact law"
+    else:
+        law = "over all weight sets the best cosine does not follow its exact law"
     if off:
         law = f"in {style.plural(off, 'case')} the best cosine does not follow its law"
     none = "None" if above == 0 else f"{above:,}"

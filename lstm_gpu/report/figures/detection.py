@@ -1,4 +1,4 @@
-"""Errors put in and errors found: whether the smallest detectable error deserves its name."""
+"""Errors put in and errors found: whether an error above twice its bound is found."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from lstm_gpu.report.verdicts import readings
 
 CAPTION = (
     "Each error goes into one random entry of one weight set, with random sign, and the set is "
-    "compared again. Filled: sized by the entry's own bound, so that half a smallest error is "
+    "compared again. Filled: in units of twice the entry's own bound, so that an error of 0.5 is "
     "found when it happens to point away from the reference: one time in two (black lines: "
     "predicted; entries where formula and reference agree to rounding are left out there). Open: "
-    "sized by the set's largest bound, as printed, which most entries undercut. Bars: exact 95 % "
+    "in units of twice the set's largest bound, which most entries undercut. Bars: exact 95 % "
     "intervals. All hidden sizes, distributions and regimes together."
 )
 REFERENCES = {"central": ("central differences", "o"), "complex_step": ("complex step", "D")}
@@ -44,7 +44,7 @@ def draw(results: Path) -> Figure:
     for ax in axes[::across]:
         ax.set_ylabel("found")
     for ax in axes[max(0, len(shown) - across) : len(shown)]:
-        ax.set_xlabel("size / smallest detectable")
+        ax.set_xlabel("size / twice the bound")
     if len(axes) == len(shown):
         axes[-1].legend(loc="lower right", fontsize=8)
     else:
@@ -55,7 +55,7 @@ def draw(results: Path) -> Figure:
 
 
 def title(table: pd.DataFrame) -> str:
-    """What was found from the smallest detectable size on, at half of it, and without error."""
+    """What was found from twice the bound on, at the bound, and without error."""
     large, none = table[table["factor"] >= 1], table[table["factor"] == 0]
     half = table[(table["factor"] == 0.5) & (table["size"] == "entry")]
     of, found = int(large["trials"].sum()), int(large["detected"].sum())
@@ -63,8 +63,8 @@ def title(table: pd.DataFrame) -> str:
     alarms = int(none["detected"].sum())
     missed = f"All {of:,}" if found == of else f"Only {found:,} of {of:,}"
     return (
-        f"{missed} injected errors of the smallest detectable size or more are found, "
-        f"{100 * share:.1f} % of those of half the size, {alarms or 'none'} where there is none"
+        f"{missed} errors of twice their bound or more, put in on purpose, are found, "
+        f"{100 * share:.1f} % of those of their bound, {alarms or 'none'} where there is none"
     )
 
 

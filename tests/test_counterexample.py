@@ -1,0 +1,82 @@
+"""Formulas whose values depend on what else is in the block, and names of counterexamples."""
+
+import pytest
+
+from lstm_gpu import checking
+from lstm_gpu.checking import check_formulas
+from lstm_gpu.counterexample import counterexample_path, refuse_foreign
+from lstm_gpu.errors import InputError
+from lstm_gpu.files import write_json
+from lstm_gpu.formulas.loading import Formula, load
+from lstm_gpu.intake import LONGEST_NAME
+from lstm_gpu.plan import Plan
+from lstm_gpu.replay import replay
+
+PLAN = Plan(hidden_sizes=[2], weight_sets=3, distributions=["normal_gain_1"])
+HEAD = """
+from lstm_gpu import claim
+
+kept = {}
+
+def right(step):
+    return (step.f * (1 - step.f))[:, :, None] * step.U.f
+
+@claim("forget_gate_jacobian")
+def mine(step):
+"""
+MIXED = {
+    "keeps by shape": "    return kept.setdefault(step.f.shape, right(step))",
+    "wrong in set 2 only": "    J = right(step)\n    J[1:2] += 1\n    return J",
+    "sum over axis 0": "    return right(step) + step.h.sum(axis=0)[:, None] - step.h[:, :, None]",
+    "keeps the first": "    return kept.setdefault(1, right(step))[: len(step.f)]",
+}
+
+
+def found(tmp_path, body):
+    path = tmp_path / "mine.py"
+    path.write_text(HEAD + body + "\n")
+    [result] = check_formulas(load(path), PLAN)
+    return path, result
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_a_formula_that_mixes_weight_sets_is_told_so_in_plain_words(tmp_path, name):
+    _, result = found(tmp_path, MIXED[name])
+    assert (result.verdict, checking.exit_code([result])) == ("inconclusive", 2)
+    assert "must treat each weight set alone, but its values depend on what else is" in result.error
+    assert "of weight set " in result.error
+    assert "kept from an earlier call" in result.error
+
+
+def test_one_that_is_wrong_alone_too_is_refuted_with_a_counterexample(tmp_path):
+    """Right for a weight set alone whose h[0] is positive, wrong among others throughout."""
+    body = (
+        "    wrong = (step.h[:, :1] < 0) | (len(step.h) > 1)\n"
+        "    return right(step) + 1.0 * wrong[:, :, None]"
+    )
+    path, result = found(tmp_path, body)
+    assert result.verdict == "refuted"
+    (example,) = checking.write_counterexamples([result], tmp_path).values()
+    outcome = replay(example, formula=path)
+    assert (outcome.verdict, outcome.same_bits) == ("refuted", True)
+
+
+def test_names_are_cut_to_what_a_file_may_have_and_still_differ(tmp_path):
+    long = [counterexample_path(tmp_path, "q", "file", "ü" * 300 + end) for end in "ab"]
+    assert long[0] != long[1]
+    assert all(len(path.name.encode()) <= LONGEST_NAME - 40 for path in long)  # .NAME.PID.partial
+    assert counterexample_path(tmp_path, "q", "", "f").name == "q__f.json"
+    assert counterexample_path(tmp_path, "q", "file", "f").name == "q__file.f.json"
+
+
+def test_what_is_no_counterexample_is_not_written_over(tmp_path):
+    formula = Formula("f", "cell_jacobian", len, "mine.py")
+    refuse_foreign([formula], tmp_path / "new")
+    path = tmp_path / "cell_jacobian__mine.f.json"
+    write_json(path, "counterexample", {})
+    refuse_foreign([formula], tmp_path)
+    write_json(path, "check of formulas", {})
+    with pytest.raises(InputError, match="is not a `lstm_gpu counterexample` file"):
+        refuse_foreign([formula], tmp_path)
+    with pytest.raises(InputError, match="must be a folder for counterexamples"):
+        refuse_foreign([formula], path)

@@ -1,0 +1,177 @@
+"""Refuted formulas again in extended precision: rounding is told from a wrong formula."""
+
+import numpy as np
+import pytest
+from test_formulas_cause import SLIPS, with_paths
+
+from lstm_gpu import check
+from lstm_gpu.formulas import extended
+from lstm_gpu.formulas.inputs import drawn
+from lstm_gpu.weights import Case
+
+CASE = Case(2, 3, "float64", "normal_gain_1", "near_zero")
+LONGER = np.finfo(np.longdouble).nmant > np.finfo(np.float64).nmant
+pytestmark = pytest.mark.skipif(not LONGER, reason="numpy.longdouble is no longer than float64")
+
+
+def rows(v):
+    return v[:, :, None]
+
+
+def eye(step, v):
+    return rows(v) * step.xp.eye(v.shape[1], dtype=v.dtype)
+
+
+def divided(step):
+    """f as (c - i u)/c_prev; f itself in the first step, where that is 0/0."""
+    zero = step.c_prev == 0
+    f = (step.c - step.i * step.u) / step.xp.where(zero, 1, step.c_prev)
+    return eye(step, step.xp.where(zero, step.f, f))
+
+
+def scaled(step):
+    """Rows of diag(f (1 - f)) U_f, normalised: NaN where f rounds to 1."""
+    J = rows(step.f * (1 - step.f)) * step.U.f
+    return J / step.xp.sqrt((J * J).sum(axis=-1, keepdims=True))
+
+
+def by_gradient(step):
+    """The same of sigma' = e^{-|z|}/(1 + e^{-|z|})^2, whose squares float32 loses."""
+    q = step.xp.exp(-step.xp.abs(step.z.f))
+    J = rows(q / (1 + q) ** 2) * step.U.f
+    length = step.xp.sqrt((J * J).sum(axis=-1, keepdims=True))
+    return J / step.xp.where(length > 0, length, 1)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_right_formula_that_divides_is_not_refuted(dtype):
+    result = check(divided, "cell_by_cell_jacobian", dtype=dtype)
+    assert result.verdict == "inconclusive"
+    assert result.reason.startswith(f"right to rounding in {extended.MANTISSA}-bit mantissas, and")
+    assert "loses digits, as a division or a difference of near numbers does" in result.reason
+    assert "(first at entry [" in result.reason
+    assert result.counterexample is None
+    assert result.likely_cause == ""
+    assert result.error_over_bound <= 1  # of the weight sets that are left
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("formula", [scaled, by_gradient])
+def test_a_right_direction_that_divides_is_not_refuted(formula, dtype):
+    result = check(formula, "forget_gate_argmax", hidden_size=[2, 3], dtype=dtype)
+    assert result.verdict in ("inconclusive", "supported")
+    wrong = check(lambda s: -formula(s), "forget_gate_argmax", hidden_size=[2, 3], dtype=dtype)
+    assert wrong.verdict == "refuted"
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_stays_refuted(name):
+    result = check(SLIPS[name], "hidden_jacobian", hidden_size=3, weight_sets=2)
+    assert result.verdict == "refuted"
+    assert result.likely_cause != ""
+
+
+@pytest.mark.parametrize(
+    ("quantity", "formula"),
+    [
+        ("hidden_jacobian", with_paths),
+        ("cell_by_cell_jacobian", lambda s: eye(s, s.f)),
+        ("cell_by_cell_jacobian", divided),
+        ("forget_gate_argmax", by_gradient),
+    ],
+)
+@pytest.mark.parametrize("size", [1e-12, -1e-12])
+def test_a_slip_of_1e_12_stays_refuted_in_a_formula_that_divides_too(quantity, formula, size):
+    result = check(lambda s: formula(s) * (1 + size), quantity, hidden_size=[2, 3])
+    assert result.verdict == "refuted", str(result)
+
+
+@pytest.mark.parametrize("value", ["f", "u", "tanh_c", "h"])
+def test_a_jump_at_one_value_is_no_rounding(value):
+    """Wrong at the gates and states of a cell at rest alone: a jump has no slope."""
+
+    def at_rest(step):
+        rest = getattr(step, value) == (0.5 if value == "f" else 0)
+        return eye(step, step.f) + rows(5 * rest.astype(step.h.dtype))
+
+    result = check(at_rest, "cell_by_cell_jacobian", hidden_size=2, weight_sets=2)
+    assert result.verdict == "refuted"
+    assert result.counterexample["case"]["regime"] == "all_zero"
+
+
+def test_what_forces_float64_or_fails_stays_refuted_with_a_hint_at_rounding_level_only():
+    def forced(step):
+        return divided(step).astype(np.float64)
+
+    def fails(step):
+        if step.h.dtype == np.longdouble:
+            raise TypeError("no linear algebra")
+        return divided(step)
+
+    for formula in (forced, fails):
+        result = check(formula, "cell_by_cell_jacobian")
+        assert result.verdict == "refuted"
+        assert "could not be evaluated in extended precision" in result.reason
+        assert "may round more than the bound allows" in result.reason
+        assert result.counterexample is not None
+    result = check(lambda s: eye(s, s.i).astype(np.float64), "cell_by_cell_jacobian")
+    assert (result.verdict, result.reason) == ("refuted", "")
+    off = check(lambda s: forced(s) * (1 + 1e-9), "cell_by_cell_jacobian")
+    assert off.verdict == "refuted"
+
+
+def test_without_a_longer_precision_nothing_is_excused(monkeypatch):
+    monkeypatch.setattr(extended, "LONG", np.float64)
+    result = check(divided, "cell_by_cell_jacobian", hidden_size=2)
+    assert result.verdict == "refuted"
+    assert "could not be evaluated in extended precision" in result.reason
+
+
+def test_a_formula_that_is_right_in_extended_precision_alone_is_never_supported():
+    def cheats(step):
+        factor = 1 if step.h.dtype == np.longdouble else 1.5
+        return eye(step, step.f) * step.h.dtype.type(factor)
+
+    result = check(cheats, "cell_by_cell_jacobian", hidden_size=2)
+    assert result.verdict == "inconclusive"
+
+
+def test_the_stored_weights_are_the_same_and_the_whole_step_is_longer():
+    sets = drawn(CASE, 0, 0, 2)
+    longer = extended.longer(sets)
+    seen = []
+    extended.evaluated(looking(seen.append), longer, (2, 2, 2))
+    for name in ("W", "U", "x", "h_prev", "c_prev", "b"):
+        assert (getattr(longer, name) == getattr(sets, name)).all()
+        assert getattr(longer, name).dtype == np.longdouble
+    shown = seen[0]
+    assert {a.dtype for a in (shown.h, shown.z.f, shown.tanh_c, shown.U.o)} == {
+        np.dtype(np.longdouble)
+    }
+    assert (shown.h != shown.h.astype(np.float64)).any()
+
+
+def looking(look):
+    from lstm_gpu.formulas.loading import Formula
+
+    def formula(step):
+        look(step)
+        return step.U.f * 0
+
+    return Formula("look", "hidden_jacobian", formula)
+
+
+def test_the_margin_is_what_the_values_own_errors_can_do():
+    """d/df of f is 1: the margin of f is the bound on its error, and grows with 1/c_prev."""
+    sets = drawn(CASE, 0, 0, 3)
+    from lstm_gpu.claims.block import Block
+    from lstm_gpu.formulas.loading import Formula
+
+    errors = Block(sets).errors.values
+    plain = extended.margin(Formula("f", "cell_by_cell_jacobian", lambda s: eye(s, s.f)), sets)
+    at = np.arange(2)
+    u = np.finfo(np.float64).eps
+    assert (abs(plain[:, at, at] - errors["f"].error) <= 2 * u).all()
+    loses = extended.margin(Formula("d", "cell_by_cell_jacobian", divided), sets)
+    assert (loses[:, at, at] * abs(sets.c_prev) >= errors["c"].error / 2).all()
+    assert extended.margin(Formula("no", "cell_by_cell_jacobian", lambda s: 1 // 0), sets) is None
