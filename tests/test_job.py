@@ -1,7 +1,6 @@
 """What surrounds each job: its log, its exit code, its tidying up when it is killed."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -59,25 +58,6 @@ def test_an_expected_failure_is_one_line_and_exit_code_2(tmp_path, body, line):
     assert (code, printed) == (2, "")
     assert log.startswith(line), log
     assert len(log.splitlines()) == 1
-
-
-def test_a_job_out_of_memory_says_how_much_it_needed(tmp_path):
-    body = "import numpy\n    held = numpy.ones(2**24)\n    numpy.empty(2**50)"
-    code, _, log = run(tmp_path, body, mem_mb=77)
-    first, last = log.splitlines()
-    assert code == 2
-    assert first == "may need 77 MiB of memory (`mem_mb`)"
-    assert "Unable to allocate 8.00 PiB" in last
-    held = re.search(r"held (\d+) MiB at its peak and had asked for 77 MiB", last)
-    assert held
-    assert 128 < int(held[1]) < 512  # the 128 MiB, and an interpreter with NumPy
-
-
-def test_a_job_killed_for_its_memory_has_said_what_it_may_need(tmp_path):
-    body = "import os; os.kill(os.getpid(), 9)"
-    code, _, log = run(tmp_path, body, mem_mb=77)
-    assert code == -signal.SIGKILL
-    assert log.splitlines() == ["may need 77 MiB of memory (`mem_mb`)"]
 
 
 def test_a_defect_keeps_its_traceback_in_the_log(tmp_path):

@@ -172,7 +172,9 @@ def of_job(kind, attribute):
 def memory_of(kind):
     """The same for MiB of memory: more with each attempt, where a profile has `retries`."""
     return (
-        lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].memory + margin
+        lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].memory
+        + margin
+        + DEVICE_MEMORY
     )
 
 
