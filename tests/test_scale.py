@@ -24,7 +24,7 @@ def test_work_is_what_the_jobs_say(tmp_path):
     logs = tmp_path / "results" / "logs" / "check"
     logs.mkdir(parents=True)
     (logs / "a.log").write_text(
-        "may need 1 MiB\ncheck: 7 shards, 5 made in 1.25 s of processor time\n"
+        "needs up to 1 MiB of memory\ncheck: 7 shards, 5 made in 1.25 s of processor time\n"
     )
     (logs / "b.log").write_text("align: 2 shards, 2 made in 0.50 s of processor time\n")
     (logs / "c.log").write_text("sigmoid: 9 of 9 points, 0 s\n")

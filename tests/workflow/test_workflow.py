@@ -150,7 +150,7 @@ def test_every_job_stays_below_the_memory_that_it_asks_for(finished):
     assert len(logs) == 4 + 3 + 3  # check and align, formats, tables and figures and page
     measured = 0
     for log in logs:
-        asked = re.match(r"may need (\d+) MiB", (results / "logs" / log).read_text())
+        asked = re.match(rf"{NEED} (\d+) MiB", (results / "logs" / log).read_text())
         assert asked, log
         with (results / "benchmarks" / log.with_suffix(".tsv")).open(newline="") as lines:
             (row,) = csv.DictReader(lines, delimiter="\t")
