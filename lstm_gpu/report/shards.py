@@ -78,8 +78,8 @@ class Evidence:
 def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
     """Read and merge the shards of one run.
 
-    Memory: one shard at a time besides the merged tallies, and the range and digest of each (some
-    500 bytes a shard). Time: proportional to the shards, whatever number of weight sets is in them.
+    Memory: one shard at a time besides the merged tallies, and the range and digest of each (about
+    1 KiB a shard). Time: proportional to the shards, whatever number of weight sets is in them.
 
     Raises
     ------

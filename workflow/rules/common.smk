@@ -135,6 +135,7 @@ TABULATING = sorted(
 
 # One device for each job that uses one: the profile says how many there are, lstm_gpu.devices which it is.
 DEVICES = {"gpu": 1} if device == "cupy" else {}
+DEVICE_MEMORY = packing.HOST_MEMORY if device == "cupy" else 0
 
 
 # The folder of each case below results/shards/, in the order of the cases.
@@ -171,7 +172,9 @@ def of_job(kind, attribute):
 def memory_of(kind):
     """The same for MiB of memory: more with each attempt, where a profile has `retries`."""
     return (
-        lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].memory + margin
+        lambda wildcards, attempt: attempt * JOBS[kind][wildcards.job].memory
+        + margin
+        + DEVICE_MEMORY
     )
 
 

@@ -19,7 +19,7 @@ rule sigmoid:
         "../../environment.yml"
     threads: 1
     resources:
-        mem_mb=128 + margin,  # a block of values at a time, however many there are: 62 measured
+        mem_mb=128 + margin,  # a block of values at a time, however many: under 50 measured
         runtime=10,
     params:
         points=lambda wildcards: configuration.sigmoid_points(config, wildcards.dtype),
@@ -44,7 +44,7 @@ rule sigmoid_range:
     threads: 1
     resources:
         **DEVICES,
-        mem_mb=128 + margin,  # a block of values at a time, however many there are: 62 measured
+        mem_mb=128 + margin + DEVICE_MEMORY,
         runtime=10,
     params:
         backend=lookup(dpath="backend", within=config),
@@ -74,7 +74,7 @@ if EXHAUSTIVE:
             "../../environment.yml"
         threads: 1
         resources:
-            mem_mb=128 + margin,  # a block of values at a time, however many there are: 62 measured
+            mem_mb=256 + margin,
             runtime=10,
         message:
             "Merging the ranges of float32"
