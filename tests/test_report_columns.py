@@ -40,6 +40,8 @@ CHANGES = {
     "another header": ("verdicts.csv", lambda t: t.replace("claim,", "claims,", 1), "its header"),
     "a million columns": ("verdicts.csv", lambda t: "," * 10**6, "its header"),
     "no text": ("verdicts.csv", lambda t: "", "its header"),
+    "a short line": ("verdicts.csv", lambda t: t + "product_rule,as_written\n", "`verdict`"),
+    "a case without a size": ("alignment.csv", lambda t: t.replace("\n3,", "\n,"), "`hidden_size`"),
     "a longer line": ("cases.csv", lambda t: t + "," * 40 + "\n", "Expected 23 fields"),
     "every line longer": (
         "sigmoid_curve.csv", lambda t: t.partition("\n")[0] + "\n1,2,3,4,5,6\n", "are longer",

@@ -83,6 +83,7 @@ def test_one_case_of_one_unit_is_enough(results, name):
             frame.to_csv(results / table, index=False)
     lonely = {"formula": [[0.5]], "reference": [[0.5]], "bound": [[0.0]], "entry": [0, 0]}
     content = files.read_json(results / "worst_entry.json", "worst_entry")
+    lonely["case"] = {**content["case"], "hidden_size": 1}
     files.write_json(results / "worst_entry.json", "worst_entry", {**content, **lonely})
     draw(results, name)
 

@@ -139,11 +139,22 @@ def table(path: str | os.PathLike[str], name: str) -> "pd.DataFrame":
         raise _damaged(path, "its lines are longer than its header")
     for column in frame.columns:
         kind = KINDS.get(column, _NUMBER)
+        if frame[column].isna().any() and not _may_be_empty(name, column, kind):
+            raise _damaged(path, f"`{column}` must not be empty in any line")
         wrong = _wrong(frame[column].dropna(), kind)
         if wrong is not None:
             words = kind.words if isinstance(kind, Rule) else kind
             raise _damaged(path, f"`{column}` must hold {words}, got {wrong}")
     return frame
+
+
+def _may_be_empty(table: str, column: str, kind: Any) -> bool:
+    """Whether a column has empty cells for what there is not."""
+    if column in CASE:
+        return table in ("cases.csv", "mutants.csv")  # of proofs, which belong to no case
+    if column in ("reference", "finding"):
+        return True
+    return column != "reading" and (kind == _NUMBER or kind is _TEXT)
 
 
 def _wrong(values: "pd.Series", kind: Any) -> str | None:
