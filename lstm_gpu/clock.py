@@ -5,7 +5,6 @@ once it has done its work, for its result is older, and the result is removed.
 """
 
 import os
-import tempfile
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,9 +24,7 @@ def mend(results: str | Path) -> int:
     -------
     how many they were; a folder that cannot be written stays as it is
     """
-    now = _now(results)
-    if now is None:
-        return 0
+    now = time.time_ns()
     future = []
     for folder, _, names in os.walk(results):
         for name in names:
@@ -44,7 +41,7 @@ def mend(results: str | Path) -> int:
     return len(future)
 
 
-def refuse_future(sources: Iterable[str | os.PathLike[str]], results: str | Path) -> None:
+def refuse_future(sources: Iterable[str | os.PathLike[str]]) -> None:
     """Refuse sources that were edited in the future: they are the reader's, and not dated anew.
 
     Raises
@@ -52,7 +49,7 @@ def refuse_future(sources: Iterable[str | os.PathLike[str]], results: str | Path
     InputError
         There is one.
     """
-    now = max(time.time_ns(), _now(results) or 0)
+    now = time.time_ns()
     for path in sources:
         with suppress(OSError):
             if Path(path).stat().st_mtime_ns > now:
@@ -60,12 +57,3 @@ def refuse_future(sources: Iterable[str | os.PathLike[str]], results: str | Path
                     f"`{path}` must not have been changed in the future: the clock is wrong, or "
                     "was. Set it right, or give the file the present time (`touch`)."
                 )
-
-
-def _now(folder: str | Path) -> int | None:
-    """The time by the clock of the folder's file system, which may be a server's."""
-    with suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
-        file.write(b"0")
-        file.flush()
-        return os.fstat(file.fileno()).st_mtime_ns
-    return None

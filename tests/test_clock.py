@@ -38,7 +38,7 @@ def test_a_folder_that_is_not_there_has_no_times(tmp_path):
 def test_a_source_of_the_future_is_refused_in_one_line(tmp_path):
     source = dated(tmp_path / "formula.py", time.time_ns() + DAY)
     with pytest.raises(InputError, match="changed in the future") as refusal:
-        clock.refuse_future([source], tmp_path)
+        clock.refuse_future([source])
     assert f"`{source}`" in str(refusal.value)
     os.utime(source)
-    clock.refuse_future([source, tmp_path / "gone.py"], tmp_path)
+    clock.refuse_future([source, tmp_path / "gone.py"])

@@ -21,6 +21,7 @@ def half_done(undisturbed: Workplace, chance, folder, full) -> Workplace:
     shards = sorted((place.results / "shards").rglob("*.json"))
     for shard in chance.sample(shards, 3):
         shard.unlink()
+    (place.results / "verdicts.csv").unlink()  # tables that are there would not miss a shard
     return place
 
 
@@ -64,7 +65,7 @@ def test_a_killed_workflow_resumes(who, number, undisturbed, chance, settle, tmp
     settle(place, f"kill -9 of the {who}", killed, refused)
 
 
-@pytest.mark.parametrize("number", range(4 if LONG else 1))
+@pytest.mark.parametrize("number", range(6 if LONG else 1))
 def test_killed_jobs_are_done_again(number, place, chance, settle):
     """Some in one run, which goes on with the others."""
     place.full = LONG and number == 0
@@ -75,7 +76,7 @@ def test_killed_jobs_are_done_again(number, place, chance, settle):
         if process.poll() is not None:
             break
         if victims:
-            time.sleep(chance.uniform(0, 1.2))
+            time.sleep(chance.uniform(0, 0.6))
             victim = chance.choice(sorted(victims))
             with suppress(ProcessLookupError):
                 os.kill(victim, signal.SIGKILL)

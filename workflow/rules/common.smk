@@ -149,7 +149,7 @@ JOBS = {
 if workflow.is_main_process and lock.free():
     try:
         if not workflow.output_settings.dryrun:
-            clock.refuse_future(sources("**/*") + formula_files, "results")
+            clock.refuse_future(sources("**/*") + formula_files)
             clock.mend("results")
             for damaged in digests.drop_damaged(Path("results")):
                 logger.error(f"{damaged} is not what the run wrote: it is made again")
