@@ -41,7 +41,8 @@ def test_files_with_other_times(which, seconds, undisturbed, chance, settle, tmp
 
 
 @pytest.mark.skipif(shutil.which("faketime") is None, reason="no faketime on the path")
-@pytest.mark.parametrize("jump", ["+400d", "-400d"] if LONG else ["+1d"])
+@pytest.mark.skipif(not LONG, reason="of the long form (FAULTS=long)")
+@pytest.mark.parametrize("jump", ["+400d", "-400d"])
 def test_a_clock_that_jumps_between_two_runs(jump, place, undisturbed, settle, tmp_path):
     place = undisturbed.copy(tmp_path / "work")
     place.full = False
