@@ -39,6 +39,10 @@ from lstm_gpu.weights import DTYPES, Case, draw, words_per_set
 
 SIZES = (8, 16, 32, 64, 128, 256, 512)
 SECONDS = 1.0  # a measurement is made of as many weight sets as take about this long
+TORCH_PEERS = {
+    "torch_func": "torch.func, vmap jacrev",
+    "gradcheck": "torch.autograd.gradcheck, slow",
+}
 ROUNDS = 3
 SPHERE = (128, 256, 2**15)  # hidden size, weight sets, samples
 SEED = 1
@@ -126,30 +130,25 @@ def seconds_per_set(check: Callable[[Case, int, int, int], Any], of: Case, least
 
 def torch_seconds(n: int) -> dict[str, float]:
     """Seconds per weight set of torch.func and gradcheck on the GPU; empty where there is none."""
-    if peers.missing():
+    if peers.missing("torch"):
         return {}
     import torch
 
     if not torch.cuda.is_available():
         return {}
     batch = max(1, min(4096, 2**20 // n**2))
-    sets = peers.Inputs(*(t.cuda() for t in peers.inputs(case(n, "float64"), SEED, 0, batch)))
+    whole = peers.inputs(case(n, "float64"), SEED, 0, batch)
     found = {}
-    with torch.device("cuda"):
-        for name, own in (("torch_func", sets), ("gradcheck", sets.part(0, 1))):
-            engine, count = peers.ENGINES[name], len(own.h)
-
-            def run(engine: Any = engine, own: Any = own, count: int = count) -> None:
-                engine(own, count)
-                torch.cuda.synchronize()
-
-            run()
-            times = []
-            for _ in range(ROUNDS):
-                began = time.perf_counter()
-                run()
-                times.append((time.perf_counter() - began) / count)
-            found[name] = statistics.median(times)
+    for key, name in TORCH_PEERS.items():
+        peer = peers.PEERS[name]  # its `convert` puts arrays onto the GPU
+        own = peers.Inputs(*map(peer.convert, whole if peer.batched else whole.part(0, 1)))
+        peer.check(own)
+        times = []
+        for _ in range(ROUNDS):
+            began = time.perf_counter()
+            peer.check(own)  # ends with a number on the host, so the device is done
+            times.append((time.perf_counter() - began) / len(own.h))
+        found[key] = statistics.median(times)
     return found
 
 

@@ -38,7 +38,7 @@ def device(monkeypatch):
     monkeypatch.setattr(kernels, "function", lambda name, function: Idle())
     monkeypatch.setattr(cuda_check, "check", lambda *task: Record())
     monkeypatch.setattr(scan, "check_by_arrays", lambda *task: Record())
-    monkeypatch.setattr(gpu.peers, "missing", lambda: "the peers are skipped")
+    monkeypatch.setattr(gpu.peers, "missing", lambda package: "the peers are skipped")
     monkeypatch.setattr(gpu, "SECONDS", 1e-6)
     monkeypatch.setattr(gpu, "SPHERE", (3, 2, 64))
     monkeypatch.setattr(gpu, "measure_sigmoid", lambda xp: {"forms": 1.0, "functions": 1.0})

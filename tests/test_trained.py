@@ -7,13 +7,14 @@ import zipfile
 import numpy as np
 import pytest
 
-from lstm_gpu import bounds, checking
+from lstm_gpu import bounds, checking, plan
 from lstm_gpu.claims.block import Block
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import load as load_formulas
 from lstm_gpu.replay import describe, read, replay
 from lstm_gpu.shrink import shrink_file
+from lstm_gpu.weights import REGIMES
 from lstm_gpu.weights.trained import GIVEN, TRAINED, load
 
 N, M = 3, 2
@@ -84,7 +85,7 @@ def test_one_state_needs_no_first_axis(tmp_path):
 
 def test_states_are_drawn_by_the_seed_where_there_are_none(tmp_path):
     trained = load(saved(tmp_path, arrays()))
-    assert [case.regime for case in trained.cases] == list(checking.REGIMES)
+    assert [case.regime for case in trained.cases] == list(REGIMES)
     case = trained.cases[0]
     whole, part = trained.draw(case, 7, 0, 5), trained.draw(case, 7, 3, 4)
     np.testing.assert_array_equal(whole.h_prev[3:4], part.h_prev)
@@ -123,10 +124,10 @@ def test_formulas_on_trained_weights_and_their_counterexamples(tmp_path, sets, d
     weights = saved(tmp_path, arrays(dtype, sets=sets))
     formula = tmp_path / "mine.py"
     formula.write_text(FORMULAS)
-    plan = checking.Plan(weights=weights, weight_sets=2)
-    results = checking.check_formulas(load_formulas(formula), plan)
+    wanted = checking.Plan(weights=weights, weight_sets=2)
+    results = checking.check_formulas(load_formulas(formula), wanted)
     assert [result.verdict for result in results] == ["supported", "refuted"]
-    assert results[0].weight_sets == (sets or 2 * len(checking.REGIMES))
+    assert results[0].weight_sets == (sets or 2 * len(REGIMES))
     ((_, path),) = checking.write_counterexamples(results, tmp_path).items()
     content = read_json(path, "counterexample")
     assert content["weights_file"]["file"] == "weights.npz"
@@ -141,7 +142,7 @@ def test_formulas_on_trained_weights_and_their_counterexamples(tmp_path, sets, d
     saved(tmp_path, arrays(dtype, sets=sets, bias_ih=None))
     with pytest.raises(InputError, match="has another digest"):
         read(path, weights)
-    assert checking.as_json(results, plan)["plan"]["weights"] == str(weights)
+    assert checking.as_json(results, wanted)["plan"]["weights"] == str(weights)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +155,7 @@ def test_what_the_file_fixes_cannot_be_asked_for(tmp_path, fixed):
 
 
 def test_weights_that_memory_does_not_suffice_for_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(checking, "COMMAND_MEMORY_LIMIT", 2**10)
+    monkeypatch.setattr(plan, "COMMAND_MEMORY_LIMIT", 2**10)
     with pytest.raises(InputError, match="`hidden_size` and `input_size` must leave"):
         checking.Plan(weights=saved(tmp_path, arrays()))
 
