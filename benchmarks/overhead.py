@@ -16,8 +16,6 @@ from typing import Any
 
 from benchmarks import machine, runs
 from lstm_gpu import campaign, configuration
-from lstm_gpu.errors import InputError
-from lstm_gpu.files import write_json
 
 RESULTS = Path(__file__).with_name("results")
 DEFAULT = runs.ROOT / "config" / "config.yaml"
@@ -153,14 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
             "run": whole_run(Path(folder, "whole"), options.config.resolve()),
         }
     print(text(record))
-    path = options.results / f"overhead-{machine.name()}.json"
-    try:
-        write_json(path, "overhead", record)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"recorded in {path}")
-    return 0
+    return runs.recorded(options.results, "overhead", record)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from benchmarks import machine
+from lstm_gpu.errors import InputError
+from lstm_gpu.files import write_json
+
 ROOT = Path(__file__).parents[1]
 _WORK = re.compile(r"(\d+) made in ([\d.]+) s of processor time")
 
@@ -70,3 +74,15 @@ def write_config(path: Path, config: dict[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(config))
     return path
+
+
+def recorded(results: Path, kind: str, record: dict[str, Any]) -> int:
+    """Write a record of this machine and say where: the exit code, 2 where it cannot be written."""
+    path = results / f"{kind}-{machine.name()}.json"
+    try:
+        write_json(path, kind, record)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"recorded in {path}")
+    return 0

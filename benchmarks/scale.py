@@ -13,8 +13,6 @@ from typing import Any
 
 from benchmarks import machine, runs
 from benchmarks.overhead import TINY
-from lstm_gpu.errors import InputError
-from lstm_gpu.files import write_json
 
 RESULTS = Path(__file__).with_name("results")
 COUNTS = (100, 1_000, 10_000)
@@ -130,14 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{shards} shards of {sets} weight sets: {found[-1]['run']:.0f} s", flush=True)
     record = {"machine": machine.describe(), "sets_per_shard": SETS, "runs": found}
     print(text(record))
-    path = options.results / f"scale-{machine.name()}.json"
-    try:
-        write_json(path, "scale", record)
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(f"recorded in {path}")
-    return 0
+    return runs.recorded(options.results, "scale", record)
 
 
 if __name__ == "__main__":
