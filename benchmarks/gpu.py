@@ -5,8 +5,8 @@ and memory are served by units of their own that may work at once. Each is a cou
 over the rate that this very device was measured to reach:
 
 - draws: calls of Philox, one for 8 uniforms;
-- arithmetic: additions, multiplications and divisions of the dtype per entry (cuda/team.cuh), and
-  those of double that make a weight;
+- arithmetic: additions, multiplications and divisions of the dtype per entry (_COUNTS), and those
+  of double that make a weight;
 - memory: U written once and read twice, 4 bytes an entry, where it is not in shared memory.
 
 Not run on a GPU yet.
