@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import evidence_table, machine
+from benchmarks import evidence_table, machine, runs
 from benchmarks.checkers import CHECKERS, Checker
 from benchmarks.questions import MUTANTS, Questions, case, questions
 from benchmarks.workers import workers
 from lstm_gpu.campaign import block_size
 from lstm_gpu.errors import InputError
-from lstm_gpu.files import read_json, write_json
+from lstm_gpu.files import read_json
 from lstm_gpu.weights import DTYPES, Case, WeightSets, draw
 
 KIND = "evidence"
@@ -200,14 +200,11 @@ def main(arguments: list[str] | None = None) -> int:
             print(evidence_table.markdown(read_json(options.markdown, KIND)))
             return 0
         record = measure(options.sizes, options.seconds)
-        print(evidence_table.text(record))
-        path = options.results / f"evidence-{machine.name()}.json"
-        write_json(path, KIND, record)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"recorded in {path}")
-    return 0
+    print(evidence_table.text(record))
+    return runs.recorded(options.results, KIND, record)
 
 
 def _seconds(text: str) -> float:

@@ -5,8 +5,8 @@ and memory are served by units of their own that may work at once. Each is a cou
 over the rate that this very device was measured to reach:
 
 - draws: calls of Philox, one for 8 uniforms;
-- arithmetic: additions, multiplications and divisions of the dtype per entry (cuda/team.cuh), and
-  those of double that make a weight;
+- arithmetic: additions, multiplications and divisions of the dtype per entry (_COUNTS), and those
+  of double that make a weight;
 - memory: U written once and read twice, 4 bytes an entry, where it is not in shared memory.
 
 Not run on a GPU yet.
@@ -24,13 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import machine, peers
+from benchmarks import machine, peers, runs
 from lstm_gpu import backend, cuda_check, kernels, scan
 from lstm_gpu.arrangement import Device, arrange
 from lstm_gpu.claims import sigmoid_kernel
 from lstm_gpu.claims.function_errors import FLOAT32
 from lstm_gpu.errors import InputError
-from lstm_gpu.files import write_json
 from lstm_gpu.sphere import kernel as sphere
 from lstm_gpu.sphere import search
 from lstm_gpu.sphere.gate import Gate
@@ -238,13 +237,11 @@ def main(arguments: list[str] | None = None) -> int:
         if xp is None:
             raise InputError(f"`benchmarks.gpu` needs a GPU and a compiler, but {reason}.")
         measured = measure(xp, tuple(options.sizes))
-        name = re.sub(r"[^a-z0-9]+", "-", measured["device"]["device"].lower()).strip("-")
-        write_json(options.results / f"{name}.json", "benchmark", measured)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"recorded in {options.results / f'{name}.json'}")
-    return 0
+    name = re.sub(r"[^a-z0-9]+", "-", measured["device"]["device"].lower()).strip("-")
+    return runs.recorded(options.results, "benchmark", measured, name)
 
 
 if __name__ == "__main__":

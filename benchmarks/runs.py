@@ -76,9 +76,12 @@ def write_config(path: Path, config: dict[str, Any]) -> Path:
     return path
 
 
-def recorded(results: Path, kind: str, record: dict[str, Any]) -> int:
-    """Write a record of this machine and say where: the exit code, 2 where it cannot be written."""
-    path = results / f"{kind}-{machine.name()}.json"
+def recorded(results: Path, kind: str, record: dict[str, Any], name: str = "") -> int:
+    """Write a record and say where: the exit code, 2 where it cannot be written.
+
+    name : of the file, without its ending; kind and machine where it is left out
+    """
+    path = results / f"{name or f'{kind}-{machine.name()}'}.json"
     try:
         write_json(path, kind, record)
     except InputError as error:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from lstm_gpu import files
-from lstm_gpu.campaign import at_entry
 from lstm_gpu.errors import InputError
+from lstm_gpu.examination import at_entry
 from lstm_gpu.formulas import loading
 from lstm_gpu.formulas.directions import DIRECTIONS
 from lstm_gpu.formulas.inputs import drawn

@@ -18,7 +18,7 @@ from lstm_gpu.tally import LEAST_BIN, MOST_BIN, Record, bins, worse
 from lstm_gpu.weights import Case
 from lstm_gpu.weights.philox import stream_key
 
-# cuda/weights.cuh, cuda/check.cuh and cuda/team.cuh, member by member.
+# cuda/weights.cuh, cuda/check.cuh and cuda/score.cuh, member by member.
 CASE = np.dtype(
     [("seed", "u8"), ("stream", "u8"), ("hidden_size", "i8"), ("input_size", "i8"), ("scale", "f8")]
 )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_gpu import backend as backends
-from lstm_gpu import campaign, explicit
+from lstm_gpu import campaign, examination, explicit
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import registry
 from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
@@ -100,7 +100,7 @@ class Recorded:
 class Outcome(NamedTuple):
     """A replayed comparison.
 
-    file : what was read; found : what was recomputed (`campaign.examine`)
+    file : what was read; found : what was recomputed (`examination.examine`)
     verdict : "refuted" (an error above its bound, or a proof), "supported", or "inconclusive"
     same_bits : whether the recomputed values are the recorded ones, bit for bit
     enclosure : formula and derivative in ball arithmetic (`references.ball.Enclosure`); None where
@@ -142,10 +142,10 @@ def replay(
         edited = is_edited(recorded, own)
         found: dict[str, Any] = _examine_own(recorded, own, xp)
     elif recorded.weights is not None:
-        found = campaign.examine_sets(recorded.key, recorded.entry, recorded.sets(xp))
+        found = examination.examine_sets(recorded.key, recorded.entry, recorded.sets(xp))
     else:
         weight_set = recorded.case, recorded.seed, recorded.index, recorded.directions
-        found = campaign.examine(
+        found = examination.examine(
             recorded.key, recorded.entry, *weight_set, backend, recorded.accuracy
         )
     same = all(_as_written(found[n]) == recorded.content.get(n) for n in ("claimed", "measured"))
@@ -156,7 +156,7 @@ def replay(
 
 
 def _enclose(recorded: Recorded) -> Any:
-    return campaign.enclose(recorded.key, recorded.entry, recorded.sets(np))
+    return examination.enclose(recorded.key, recorded.entry, recorded.sets(np))
 
 
 def _examine_own(recorded: Recorded, formula: Formula, xp: Any) -> dict[str, float]:
@@ -170,7 +170,7 @@ def _examine_own(recorded: Recorded, formula: Formula, xp: Any) -> dict[str, flo
         comparison = trial.examine(formula, *where, reference, xp, draw)
     else:
         comparison = trial.compare_sets(formula, recorded.sets(xp), reference)
-    return campaign.at_entry(comparison, recorded.entry)
+    return examination.at_entry(comparison, recorded.entry)
 
 
 def comparing(
@@ -189,12 +189,12 @@ def comparing(
     if recorded.own and recorded.key[0] in QUANTITIES:
         own = formula if isinstance(formula, Formula) else formula_of(recorded, formula)
         return lambda sets: trial.compare_sets(own, sets, recorded.key[3])
-    if recorded.own or recorded.key[0] not in campaign.JACOBIAN_CLAIMS:
+    if recorded.own or recorded.key[0] not in examination.JACOBIAN_CLAIMS:
         raise InputError(
             f"`claim` in {recorded.path} must be one on a Jacobian to be shrunk, got "
             f"{recorded.key[0]}. Replay it as it is."
         )
-    return lambda sets: campaign.compare_sets(recorded.key, sets)
+    return lambda sets: examination.compare_sets(recorded.key, sets)
 
 
 def is_edited(recorded: Recorded, own: Formula) -> bool:
@@ -317,7 +317,7 @@ def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = 
         _check_memory(where)
         if of_file:
             where = replace(where, trained=_trained(where, weights))
-        searched = not own and claim not in campaign.JACOBIAN_CLAIMS  # on the sphere
+        searched = not own and claim not in examination.JACOBIAN_CLAIMS  # on the sphere
         if searched or content.get("directions") is not None:
             where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
     return where

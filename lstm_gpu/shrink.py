@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_gpu import campaign, files
+from lstm_gpu import examination, files
 from lstm_gpu.cell import GATES
 from lstm_gpu.claims import jacobians
 from lstm_gpu.errors import InputError
@@ -80,7 +80,7 @@ def shrink_file(
         "dtype": "float64",
         "weights": as_lists(found.sets),
         "shrunk_from": recorded.content.get("case"),
-        **campaign.at_entry(compare(found.sets), found.entry),
+        **examination.at_entry(compare(found.sets), found.entry),
         **({"formula": {"file": Path(own.file).name, "sha256": own.sha256}} if own else {}),
     }
     small, program = (child(path.parent, path.stem + end) for end in (".small.json", ".small.py"))

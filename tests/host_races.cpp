@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sphere.cuh"
-#include "team.cuh"
+#include "team_check.cuh"
 
 using namespace lstm;
 
@@ -35,7 +35,7 @@ void check_sets(const Case &c, const Arrangement &a, const double *edges) {
   std::vector<char> fast(size_t(a.fast_bytes) + 16), slow(size_t(a.slow_bytes) + 16);
   u32 bins[BINS] = {};
   const Team<T, LINES, MATRIX> team = {c, a, fast.data(), slow.data()};
-  team.begin();
+  begin(*team.score());
   together(a.threads, [&](const Each &each) {
     for (i64 index = 0; index < 3; ++index) check(team, index, edges, bins, each);
   });

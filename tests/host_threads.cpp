@@ -3,7 +3,7 @@
 
 #include "sigmoid.cuh"
 #include "sphere.cuh"
-#include "team.cuh"
+#include "team_check.cuh"
 
 namespace lstm {
 
@@ -22,20 +22,20 @@ void check_range(const Case &c, const Arrangement &a, i64 start, i64 stop, int b
   const Team<T, LINES, MATRIX> team = {c, a, fast, slow};
   begin(*result, u64(stop - start));
   memset(result->bins, 0, sizeof result->bins);
-  team.begin();
+  begin(*team.score());
   for (i64 index = start; index < stop; ++index)
     check(team, index, edges, result->bins, Each{a.threads, backwards != 0});
   merge(*result, *team.score());
 }
 
-// The weights of a set as `Team` draws them, whole: W (4, n, m) and U (4, n, n).
+// The weights of a set as a team draws them, whole: W (4, n, m) and U (4, n, n).
 template <class T>
 void draw(const Case &c, const Arrangement &a, i64 index, char *fast, T *out) {
   const Team<T, true, true> team = {c, a, fast, nullptr};
-  const i64 last = team.first_of_state(), at_once = a.capacity / 4 * 4;
+  const i64 last = first_of_state(team), at_once = a.capacity / 4 * 4;
   for (i64 first = 0; first < last; first += at_once) {
     const i64 stop = smaller(last, first + at_once);
-    Each{a.threads, false}([&](int t) { team.draw(t, team.stream(index), first, stop); });
+    Each{a.threads, false}([&](int t) { draw(team, t, stream_of(team, index), first, stop); });
     for (i64 k = first; k < stop; ++k) out[k] = Kept<T>::value(team.tile()[k - first], c.scale);
   }
 }

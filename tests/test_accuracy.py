@@ -8,7 +8,7 @@ import pytest
 import reference
 from examples import GENERIC, drawn
 
-from lstm_gpu import bounds, campaign, cell
+from lstm_gpu import bounds, campaign, cell, examination
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.claims import gate_maximum
 from lstm_gpu.claims.block import Block
@@ -151,11 +151,13 @@ def test_a_replay_takes_the_accuracy():
     case = Case(2, 3, "float32", "normal_gain_1", "generic")
     key = ("hidden_jacobian", "as_written", "", "central")
     sharp, documented = (
-        campaign.examine(key, [0, 1], case, 3, 0, backend="numpy", accuracy=accuracy)
+        examination.examine(key, [0, 1], case, 3, 0, backend="numpy", accuracy=accuracy)
         for accuracy in (SHARP, DOCUMENTED)
     )
     assert sharp["bound"] < documented["bound"]
     assert sharp["error"] == documented["error"]
-    gaps = [campaign.jacobian_gap(case, 3, 0, "central", "numpy", a) for a in (SHARP, DOCUMENTED)]
+    gaps = [
+        examination.jacobian_gap(case, 3, 0, "central", "numpy", a) for a in (SHARP, DOCUMENTED)
+    ]
     assert gaps[0]["bound"][0][1] == sharp["bound"]
     assert gaps[1]["bound"][0][1] == documented["bound"]

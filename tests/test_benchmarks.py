@@ -33,6 +33,7 @@ from lstm_gpu import bounds, campaign, cell, compiled, derivatives, scan
 from lstm_gpu.claims.block import Block
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
+from lstm_gpu.majorants import Majorant, unit_majorants
 from lstm_gpu.references import central
 from lstm_gpu.tally import Tally
 from lstm_gpu.weights import DTYPES, Case, draw, words_per_set
@@ -140,8 +141,8 @@ def test_peers_differences_are_central_differences(block, package):
     sets, step = block.sets, torch_peers.STEP
     assert step == jax_peers.STEP
     c_size, slope = np.abs(sets.c_prev), np.abs(sets.U).max(axis=1)
-    unit = bounds.unit_majorants(c_size, 3)["h"].orders
-    majorant = bounds.Majorant(
+    unit = unit_majorants(c_size, 3)["h"].orders
+    majorant = Majorant(
         (unit[0], *(k[..., None] * slope**r for r, k in enumerate(unit[1:], start=1)))
     )
     dz = bounds.preactivation_error(sets, np.abs(sets.h_prev) + step).max(axis=1)

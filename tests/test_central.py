@@ -14,6 +14,7 @@ import lstm_gpu.references
 from lstm_gpu import bounds, cell
 from lstm_gpu.backend import to_host
 from lstm_gpu.claims.block import Block
+from lstm_gpu.majorants import Majorant, line, unit_majorants
 from lstm_gpu.references import central
 from lstm_gpu.weights import DTYPES, Case
 
@@ -116,7 +117,7 @@ def test_a_bound_holds_at_least_what_its_docstring_adds_up(dtype):
     s = block.central.step[:, None, :].astype(float)
     dz = block.preactivation_error.max(axis=1)[..., None]
     delta = bounds.evaluation_errors(c_size, u * abs(z).max(axis=1).astype(float), u)
-    unit = bounds.unit_majorants(c_size, 3)
+    unit = unit_majorants(c_size, 3)
     for q in QUANTITIES:
         k1, k2, k3 = (np.broadcast_to(k, c_size.shape)[..., None] for k in unit[q].orders[1:])
         parts = [delta[q][..., None] / s, a * (s * a) ** 2 * k3 / 6, a * dz * k2, 2 * u * a * k1]
@@ -188,12 +189,12 @@ def whole(sets, step):
     """∂h_t/∂h_{t-1} by full evaluations, with its majorants and noise."""
     xp = bounds.namespace_of(sets.U)
     c_size, a = xp.abs(sets.c_prev).astype(float), xp.abs(sets.U).max(axis=1).astype(float)
-    orders = bounds.unit_majorants(c_size, 3)["h"].orders[1:]
+    orders = unit_majorants(c_size, 3)["h"].orders[1:]
     along = [k[..., None] * a**r for r, k in enumerate(orders, start=1)]
     reach = xp.abs(sets.h_prev) + step
     dz = bounds.preactivation_error(sets, reach.astype(sets.U.dtype)).max(axis=1)
     noise = bounds.evaluation_errors(c_size, dz, bounds.unit_roundoff(sets.U.dtype))["h"]
-    majorant = bounds.Majorant((1.0, *along))
+    majorant = Majorant((1.0, *along))
     return central.whole_differences(sets, lambda h: cell.step(sets, h=h).h, majorant, noise, step)
 
 
@@ -226,7 +227,7 @@ def test_the_step_divided_by_is_the_step_taken():
     for step in (0.6 * 2.0**-52, 1.3 * 2.0**-52, 5.1 * 2.0**-53):
         taken = (1 + step) - (1 - step)
         derivative = central.whole_differences(
-            sets, lambda h: 3 * h, bounds.line(3, np.full((1, 3, 3), 3.0)), np.zeros((1, 3)), step
+            sets, lambda h: 3 * h, line(3, np.full((1, 3, 3), 3.0)), np.zeros((1, 3)), step
         ).derivative[0]
         # 3 h is rounded: 3 and 3 + O(u) are off by up to 2u each, over the step taken.
         assert abs(np.diagonal(derivative) - 3).max() <= 4 * 2.0**-52 / taken, step

@@ -106,13 +106,17 @@ def test_where_sums_have_one_order_a_team_finds_what_the_host_finds(dtype):
 
 
 SLIPS = {
-    "the wrong vector": ("team.cuh", "matrix ? team.h_prev() : team.x()", "team.x()"),
+    "the wrong vector": ("team_check.cuh", "matrix ? team.h_prev() : team.x()", "team.x()"),
     "a wrong divisor": (
-        "team.cuh",
+        "team_entries.cuh",
         "change * half_inverse(s)",
         "change * half_inverse(s) * T(0.99)",
     ),
-    "a word drawn twice": ("team.cuh", "put(own + 1, words.w[2],", "put(own + 1, words.w[1],"),
+    "a word drawn twice": (
+        "team_weights.cuh",
+        "put(own + 1, words.w[2],",
+        "put(own + 1, words.w[1],",
+    ),
 }
 
 

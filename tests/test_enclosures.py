@@ -11,7 +11,7 @@ from examples import cases, drawn
 from flint import arb
 from test_ball import assert_is_truth, one, scale
 
-from lstm_gpu import campaign
+from lstm_gpu import campaign, examination, references
 from lstm_gpu.claims import cell_state, enclosures, jacobians
 from lstm_gpu.claims.block import Block
 from lstm_gpu.mutants import JACOBIAN_MUTANTS
@@ -222,9 +222,9 @@ def test_an_enclosure_of_nothing_decides_no_bound():
 
 
 def test_without_python_flint_a_shard_has_none(monkeypatch):
-    monkeypatch.setattr(campaign, "_has_balls", lambda: False)
+    monkeypatch.setattr(references, "has_balls", lambda: False)
     assert campaign.check_shard(GENERIC, 3, 0, 2, "numpy")["enclosures"] == []
-    assert campaign.enclose((*HIDDEN, "", "central"), [0, 0], drawn(GENERIC, 1, 3)) is None
+    assert examination.enclose((*HIDDEN, "", "central"), [0, 0], drawn(GENERIC, 1, 3)) is None
 
 
 @pytest.mark.parametrize("regime", ["generic", "saturated"])
@@ -237,13 +237,15 @@ def test_at_n_128_every_reading_is_decided(regime):
 
 
 def test_a_formula_that_needs_too_many_balls_is_left_out(monkeypatch):
-    monkeypatch.setattr(campaign, "_LARGEST_ENCLOSED", 2)
+    monkeypatch.setattr(examination, "_LARGEST_ENCLOSED", 2)
     for key, left_out in ((HIDDEN, False), (COLUMNS, False), (enclosures.PRODUCT, True)):
-        found = campaign.enclose((*key, "", "central"), [0, 0], drawn(GENERIC, 1, 3))
+        found = examination.enclose((*key, "", "central"), [0, 0], drawn(GENERIC, 1, 3))
         assert (found is None) == left_out
-    assert campaign.enclose((*HIDDEN, "all_zero", "central"), [0, 0], drawn(GENERIC, 1, 3)) is None
+    assert (
+        examination.enclose((*HIDDEN, "all_zero", "central"), [0, 0], drawn(GENERIC, 1, 3)) is None
+    )
     sphere = ("forget_gate_argmax", "zero_input", "", "identity")
-    assert campaign.enclose(sphere, [0, 0], drawn(GENERIC, 1, 3)) is None
+    assert examination.enclose(sphere, [0, 0], drawn(GENERIC, 1, 3)) is None
 
 
 def test_the_formulas_are_those_of_the_trial(monkeypatch):

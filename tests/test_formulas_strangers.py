@@ -98,8 +98,10 @@ def test_a_counterexample_with_a_bias_shrinks_and_shows_itself(tmp_path, capsys)
     capsys.readouterr()
     exec(compile(program.read_text(), str(program), "exec"), scope)
     claimed, measured = (float(line.split()[1]) for line in capsys.readouterr().out.splitlines())
-    assert claimed == pytest.approx(found.claimed, rel=1e-12)
-    assert measured == pytest.approx(found.measured, rel=1e-12)
+    assert claimed == found.claimed
+    # The script's complex step and the reference are each within the bound of the derivative.
+    assert abs(measured - found.measured) <= 2 * found.bound
+    assert abs(measured - claimed) > 2 * found.bound
 
 
 HEAD = "from lstm_gpu import claim\nimport functools\n"

@@ -53,12 +53,12 @@ def test_no_thread_races_another(tmp_path):
 @pytest.mark.slow
 def test_a_race_would_be_seen(tmp_path):
     """Two phases in one."""
-    right = "team.draw_state(t, start); });\n  each([&](int t) { team.state(t);"
+    right = "draw_state(team, t, start); });\n  each([&](int t) { make_state(team, t);"
     sources = tmp_path / "cuda"
     shutil.copytree(kernels.SOURCES, sources)
-    text = (sources / "team.cuh").read_text()
+    text = (sources / "team_check.cuh").read_text()
     assert text.count(right) == 1
-    wrong = text.replace(right, "team.draw_state(t, start); team.state(t);")
-    (sources / "team.cuh").write_text(wrong)
+    wrong = text.replace(right, "draw_state(team, t, start); make_state(team, t);")
+    (sources / "team_check.cuh").write_text(wrong)
     done = run(build(tmp_path, sources), tmp_path, 17, 5, "float64", "lines", 8)
     assert "data race" in done.stderr

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from report_run import CONFIG, aggregate, write_shards
 
-from lstm_gpu import campaign, configuration, files
+from lstm_gpu import configuration, examination, files
 from lstm_gpu.claims.registry import REFUTED
 from lstm_gpu.replay import describe, replay
 from lstm_gpu.report import counterexamples, enclosures, figures, page, style, verdicts
@@ -159,7 +159,7 @@ def test_a_run_without_enclosures_says_so():
 
 def counterexample(path, key, entry, case, index=0):
     claim, reading, mutant, reference = key
-    found = campaign.examine(key, entry, case, CONFIG["seed"], index, backend="numpy")
+    found = examination.examine(key, entry, case, CONFIG["seed"], index, backend="numpy")
     content = {"claim": claim, "reading": reading, "mutant": mutant, "reference": reference}
     content |= {"entry": entry, "case": case.as_dict(), "seed": CONFIG["seed"], "index": index}
     files.write_json(path, "counterexample", {**content, **found})

@@ -1,5 +1,5 @@
 // The full check as kernels: blocks of teams, each with a weight set at a time. Not run on a GPU yet.
-#include "team.cuh"
+#include "team_check.cuh"
 
 // A phase with this thread, then a barrier: of the threads of a warp, of one of the block's numbered
 // barriers, or of the whole block. A team without a weight set meets the barriers, too.
@@ -32,7 +32,7 @@ __device__ __forceinline__ void check(const lstm::Case &c, const lstm::Arrangeme
       c, a, fast + number * a.fast_bytes,
       slow + ((long long)blockIdx.x * teams + number) * a.slow_bytes};
   for (int b = threadIdx.x; b < lstm::BINS; b += blockDim.x) bins[b] = 0;
-  if (thread == 0) team.begin();
+  if (thread == 0) begin(*team.score());
   __syncthreads();
   unsigned long long sets = 0;
   for (long long first = start + (long long)blockIdx.x * teams; first < stop;

@@ -12,6 +12,7 @@ import numpy as np
 
 from lstm_gpu import bounds, cell
 from lstm_gpu.backend import namespace_of
+from lstm_gpu.majorants import Majorant, tanh_sup_norms
 from lstm_gpu.references.central import whole_differences
 from lstm_gpu.references.complex_step import COMPLEX, STEP
 
@@ -54,7 +55,7 @@ def by_central_differences(sets: Any, z: Array, dz: Array, quantity: str) -> ByC
     """
     xp = namespace_of(z)
     u = bounds.unit_roundoff(z.dtype)
-    tanh = bounds.tanh_sup_norms(3)
+    tanh = tanh_sup_norms(3)
     orders = tanh if quantity == "h" else (1.0, 1.0, 0.0, 0.0)
     size = xp.abs(sets.c_prev).astype(xp.float64)
     noise = bounds.evaluation_errors(size + 1, dz.max(axis=1), u)[quantity]  # a step is below 1
@@ -63,7 +64,7 @@ def by_central_differences(sets: Any, z: Array, dz: Array, quantity: str) -> ByC
     found = whole_differences(
         replace(sets, h_prev=sets.c_prev),
         lambda c: _states(sets, z, c, quantity),
-        bounds.Majorant(orders),
+        Majorant(orders),
         noise,
         step,
     )
@@ -83,5 +84,5 @@ def by_complex_step(sets: Any, z: Array, errors: bounds.StepErrors, quantity: st
     derivative = xp.swapaxes(_states(sets, z, c, quantity).imag / s, 1, 2)
     factors = bounds.complex_factors(errors)
     error = diagonal_error(factors, quantity, errors.u) * bounds.SLACK
-    truncation = s * s * bounds.tanh_sup_norms(3)[3] + 16 * float(np.finfo(name).tiny) / s
+    truncation = s * s * tanh_sup_norms(3)[3] + 16 * float(np.finfo(name).tiny) / s
     return ByCell(derivative, diagonal(error, z.dtype) + truncation)

@@ -20,6 +20,7 @@ from lstm_gpu import bounds
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.backend import namespace_of
 from lstm_gpu.cell import CANDIDATE, FORGET, INPUT, OUTPUT, Step, sigmoid
+from lstm_gpu.majorants import Majorant, unit_majorants
 from lstm_gpu.tiles import maximum, tiles
 
 Array = Any
@@ -84,7 +85,7 @@ def differences(
     dtype = base.h.dtype
     u = bounds.unit_roundoff(dtype)
     c_size = xp.abs(sets.c_prev).astype(xp.float64)
-    unit = bounds.unit_majorants(c_size, 3)
+    unit = unit_majorants(c_size, 3)
 
     # One addition per point rounds relatively to the preactivation there, |z^| + r <= |z^| + 1.
     local = u * (maximum(xp.abs(base.z)).astype(xp.float64) + 1)
@@ -190,7 +191,7 @@ class WholeDifferences:
 
 
 def whole_differences(
-    sets: Any, function: Any, majorant: bounds.Majorant, noise: Array, step: Any
+    sets: Any, function: Any, majorant: Majorant, noise: Array, step: Any
 ) -> WholeDifferences:
     """Central differences of ``function(h)`` at fl(h ± s e_j), by the step actually taken.
 

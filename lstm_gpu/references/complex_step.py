@@ -12,6 +12,7 @@ import numpy as np
 
 from lstm_gpu import bounds, cell
 from lstm_gpu.backend import namespace_of
+from lstm_gpu.majorants import unit_majorants
 
 Array = Any
 
@@ -62,7 +63,7 @@ def differentiate(sets: Any, errors: bounds.StepErrors) -> ComplexStep:
         for q in ("i", "f", "u", "o", "c", "tanh_c", "h")
     }
     c_size = xp.abs(sets.c_prev).astype(xp.float64)
-    k3 = bounds.unit_majorants(c_size, 3)["h"].orders[3].max(axis=1)
+    k3 = unit_majorants(c_size, 3)["h"].orders[3].max(axis=1)
     largest = xp.abs(sets.U).max(axis=(1, 2, 3)).astype(xp.float64)
     tiny = float(np.finfo(name).tiny)
     truncation = s * s * largest**3 * k3 + 16 * tiny / s * (1 + largest)

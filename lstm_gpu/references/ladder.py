@@ -13,6 +13,7 @@ import numpy as np
 from lstm_gpu import bounds, cell
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.backend import namespace_of, to_host
+from lstm_gpu.majorants import Majorant, unit_majorants
 from lstm_gpu.references.central import WholeDifferences, richardson, whole_differences
 
 Array = Any
@@ -72,10 +73,10 @@ def climb(
     xp = namespace_of(sets.U)
     u = bounds.unit_roundoff(sets.U.dtype)
     c_size = xp.abs(sets.c_prev).astype(xp.float64)
-    unit = bounds.unit_majorants(c_size, 5)["h"]
+    unit = unit_majorants(c_size, 5)["h"]
     a = xp.abs(sets.U).max(axis=1).astype(xp.float64)
     along = [k[..., None] * a**r for r, k in enumerate(unit.orders[1:], start=1)]
-    majorant = bounds.Majorant((1.0, *along))
+    majorant = Majorant((1.0, *along))
 
     def function(h: Array) -> Array:
         return cell.step(sets, h=h).h

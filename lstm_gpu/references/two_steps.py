@@ -9,6 +9,7 @@ from typing import Any
 from lstm_gpu import bounds, cell
 from lstm_gpu.accuracy import DOCUMENTED, Accuracy
 from lstm_gpu.backend import namespace_of
+from lstm_gpu.majorants import Majorant, step_majorants, unit_majorants
 from lstm_gpu.references.central import WholeDifferences, whole_differences
 
 Array = Any
@@ -31,16 +32,16 @@ def hidden_over_two_steps(sets: Any, accuracy: Accuracy = DOCUMENTED) -> WholeDi
     u = bounds.unit_roundoff(sets.U.dtype)
     c_size = xp.abs(sets.c_prev).astype(xp.float64)
     a = xp.abs(sets.U).max(axis=1).astype(xp.float64)
-    unit = bounds.unit_majorants(c_size, 3)
+    unit = unit_majorants(c_size, 3)
 
-    def along(quantity: str) -> bounds.Majorant:
+    def along(quantity: str) -> Majorant:
         value, *rest = unit[quantity].orders
         powers = tuple(k[..., None] * a**r for r, k in enumerate(rest, start=1))
-        return bounds.Majorant(((value + 0 * c_size)[..., None], *powers))
+        return Majorant(((value + 0 * c_size)[..., None], *powers))
 
     hidden, previous = along("h"), along("c")
-    z = bounds.Majorant((hidden.orders[0], *(xp.matmul(a, order) for order in hidden.orders[1:])))
-    majorant = bounds.step_majorants(z, previous)["h"]
+    z = Majorant((hidden.orders[0], *(xp.matmul(a, order) for order in hidden.orders[1:])))
+    majorant = step_majorants(z, previous)["h"]
 
     reach = xp.abs(sets.h_prev) + xp.asarray(_LARGEST_STEP, dtype=sets.U.dtype)
     dz = bounds.preactivation_error(sets, reach).max(axis=1)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lstm_gpu import campaign, files
+from lstm_gpu import examination, files
 from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.formulas.readings import likely_cause
 from lstm_gpu.intake import child
@@ -63,7 +63,7 @@ def content(
     where = dict(zip(("claim", "reading", "mutant", "reference"), key, strict=True))
     where |= {"entry": worst["entry"]}
     if finding.case is None:  # a proof: exact fractions, as text
-        return where | campaign.examine(key, worst["entry"])
+        return where | examination.examine(key, worst["entry"])
     weight_set = {
         "seed": config["seed"],
         "index": worst["index"],
@@ -71,7 +71,7 @@ def content(
         "backend": config["backend"],
     }
     accuracy = accuracies[finding.case.dtype]
-    found = campaign.examine(
+    found = examination.examine(
         key, worst["entry"], case=finding.case, **weight_set, accuracy=accuracy
     )
     ratio = found["error"] / found["bound"] if found["bound"] > 0 else math.inf

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from lstm_gpu import campaign, files, mutants
+from lstm_gpu import examination, files, mutants
 from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.claims import cell_state, gate_mutants, sigmoid_mutants
 from lstm_gpu.claims.registry import CLAIMS, Claim, Reading
@@ -293,7 +293,7 @@ def worst_entry(
     assert finding.worst is not None
     assert finding.case is not None
     index = finding.worst["index"]
-    arrays = campaign.jacobian_gap(
+    arrays = examination.jacobian_gap(
         finding.case,
         config["seed"],
         index,

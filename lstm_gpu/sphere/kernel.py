@@ -26,7 +26,7 @@ DRAW = np.dtype(
 CLAIMS = np.dtype(
     [(name, "u8") for name in ("U", "direction", "half_norm", "driven", "top", "fixed", "growing")]
 )
-MOST_GATES, TILE = 2, 64
+TILE = 64
 _THREADS, _BLOCKS = 256, 2**16
 _BYTES = 2**29  # of directions held at once
 

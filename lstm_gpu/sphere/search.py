@@ -27,7 +27,6 @@ from lstm_gpu.sphere.rounding import (
 )
 
 Array = Any
-Sampler = Callable[[range, range], Array]  # (sets, samples) -> directions (sets, samples, n)
 
 _GROUP = 16  # squares summed before they join the total: about 2 √n additions, not n
 
