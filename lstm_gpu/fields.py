@@ -8,7 +8,8 @@ any keys that keep the first; `Maybe(rule)` for a value that may be None.
 import math
 import re
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count, repeat
 from typing import Any, NamedTuple
 
 from lstm_gpu.errors import InputError
@@ -85,6 +86,13 @@ def choice(known: Sequence[str]) -> Rule:
     return Rule(f"one of {', '.join(known)}", lambda value: type(value) is str and value in known)
 
 
+class _RuleError(Exception):
+    """The innermost value that breaks its rule, and the steps to it, the last one first."""
+
+    def __init__(self, words: str, value: Any) -> None:
+        self.words, self.value, self.steps = words, value, list[str | int]()
+
+
 def check(value: Any, rule: Any, source: str, place: str = "") -> None:
     """Compare a value with a rule, from the outside inwards.
 
@@ -93,40 +101,54 @@ def check(value: Any, rule: Any, source: str, place: str = "") -> None:
     InputError
         The first thing that breaks it: the place, the rule and the value.
     """
+    try:
+        _compare(value, rule)
+    except _RuleError as broken:
+        for step in reversed(broken.steps):
+            place += f"[{step}]" if isinstance(step, int) else step
+        raise InputError(
+            f"`{place.lstrip('.') or 'content'}` in `{source}` must be {broken.words}, "
+            f"got {brief(broken.value)}. Delete the file and make it again."
+        ) from None
 
-    def refuse(words: str) -> InputError:
-        return InputError(
-            f"`{place or 'content'}` in `{source}` must be {words}, got {brief(value)}. "
-            "Delete the file and make it again."
-        )
 
-    if isinstance(rule, Maybe):
-        if value is not None:
-            check(value, rule.rule, source, place)
-    elif isinstance(rule, Rule):
+def _compare(value: Any, rule: Any) -> None:
+    """`check`, without the place: only the value that breaks its rule has it put together."""
+    if isinstance(rule, Rule):
         if not rule.holds(value):
-            raise refuse(rule.words)
-    elif isinstance(rule, Each):
+            raise _RuleError(rule.words, value)
+    elif isinstance(rule, Maybe):
+        if value is not None:
+            _compare(value, rule.rule)
+    else:
+        for step, item, inner in _parts(value, rule):
+            try:
+                _compare(item, inner)
+            except _RuleError as broken:
+                broken.steps.append(step if isinstance(step, int) else f".{step}")
+                raise
+
+
+def _parts(value: Any, rule: Any) -> Iterator[tuple[str | int, Any, Any]]:
+    """What a mapping or a list is made of, each with the rule for it."""
+    if isinstance(rule, Each):
         if not isinstance(value, dict) or len(value) > _MOST_KEYS:
-            raise refuse(f"a mapping of up to {_MOST_KEYS} keys")
+            raise _RuleError(f"a mapping of up to {_MOST_KEYS} keys", value)
         for key, item in value.items():
-            check(key, rule.key, source, f"{place} (a key)")
-            check(item, rule.value, source, f"{place}.{key}")
+            yield "(a key)", key, rule.key
+            yield key, item, rule.value
     elif isinstance(rule, dict):
         if not isinstance(value, dict) or value.keys() != rule.keys():
-            raise refuse(f"a mapping of {', '.join(rule)}")
+            raise _RuleError(f"a mapping of {', '.join(rule)}", value)
         for key, inner in rule.items():
-            check(value[key], inner, source, f"{place}.{key}".lstrip("."))
-    elif isinstance(rule, list):
-        if not isinstance(value, list):
-            raise refuse("a list")
-        for index, item in enumerate(value):
-            check(item, rule[0], source, f"{place}[{index}]")
+            yield key, value[key], inner
     else:
-        if not isinstance(value, list) or len(value) != len(rule):
-            raise refuse(f"a list of {len(rule)}")
-        for index, (item, inner) in enumerate(zip(value, rule, strict=True)):
-            check(item, inner, source, f"{place}[{index}]")
+        if not isinstance(value, list):
+            raise _RuleError("a list", value)
+        if isinstance(rule, tuple) and len(value) != len(rule):
+            raise _RuleError(f"a list of {len(rule)}", value)
+        rules = rule if isinstance(rule, tuple) else repeat(rule[0])
+        yield from zip(count(), value, rules, strict=False)  # two of them have no end
 
 
 def brief(value: Any) -> str:
