@@ -48,7 +48,7 @@ SEARCH_LIMIT = 1_000_000
 """Weight sets of one run whose sphere is searched, each a line of best_cosine.csv, and a part of an
 align shard: more of them would make files too large to be read again."""
 
-_LEAST_RISK = 1e-300
+LEAST_RISK = 1e-300
 """Shared out over all cases it must stay a number above 0."""
 
 VALUES = {"float16": 2**16, "float32": 2**32}
@@ -95,9 +95,9 @@ def validate(config: Any, source: str = "configuration", formulas: bool = True) 
     )
     if broken:
         raise InputError(_message(broken[0], source))
-    if not _LEAST_RISK <= config["false_alarm_risk"] < 1:  # nor NaN
+    if not LEAST_RISK <= config["false_alarm_risk"] < 1:  # nor NaN
         raise InputError(
-            f"{source}: `false_alarm_risk` must be finite and at least {_LEAST_RISK}. "
+            f"{source}: `false_alarm_risk` must be finite and at least {LEAST_RISK}. "
             "Choose 1.0e-6."
         )
     searched, drawn = config["sphere"]["weight_sets"], config["weight_sets"]
