@@ -97,8 +97,7 @@ def validate(config: Any, source: str = "configuration", formulas: bool = True) 
         raise InputError(_message(broken[0], source))
     if not LEAST_RISK <= config["false_alarm_risk"] < 1:  # nor NaN
         raise InputError(
-            f"{source}: `false_alarm_risk` must be finite and at least {LEAST_RISK}. "
-            "Choose 1.0e-6."
+            f"{source}: `false_alarm_risk` must be finite and at least {LEAST_RISK}. Choose 1.0e-6."
         )
     searched, drawn = config["sphere"]["weight_sets"], config["weight_sets"]
     if searched > drawn:
@@ -251,8 +250,8 @@ def _check_search(config: Mapping[str, Any], source: str) -> None:
     cases, searched = len(case_table(config)), config["sphere"]["weight_sets"]
     if cases * searched > SEARCH_LIMIT:
         raise InputError(
-            f"{source}: `sphere.weight_sets` must leave at most {SEARCH_LIMIT} searched weight sets "
-            f"in all cases together, got {searched}, which makes {cases * searched}. Choose "
+            f"{source}: `sphere.weight_sets` must leave at most {SEARCH_LIMIT} searched weight "
+            f"sets in all cases together, got {searched}, which makes {cases * searched}. Choose "
             f"{SEARCH_LIMIT // cases} or less."
         )
 

@@ -35,7 +35,11 @@ def _shards(shard_size: int) -> tuple[Shard, ...]:
 
 def make(config: dict[str, Any]) -> Iterator[Shard]:
     """The shards of a configuration without formulas."""
-    seed, directions, shard_size = config["seed"], config["sphere"]["directions"], config["shard_size"]
+    seed, directions, shard_size = (
+        config["seed"],
+        config["sphere"]["directions"],
+        config["shard_size"],
+    )
     for case in configuration.case_table(config):
         for start, stop in configuration.shards(config["weight_sets"], shard_size):
             content = campaign.check_shard(case, seed, start, stop, "numpy")

@@ -172,7 +172,8 @@ def test_a_formula_that_mixes_weight_sets_is_told_so():
     result = check(mixes, "hidden_jacobian", **SMALL)
     assert "must treat each weight set alone" in result.error
     assert "depend on what else is in the block: entry " in result.error
-    assert "Set by set it is not refuted." in result.error
+    assert f"Set by set it is not refuted, on {2 * CASES} weight sets." in result.error
+    assert result.counterexample["calls"] == [[0, 2]]
     assert check(by_place, "hidden_jacobian", **SMALL).error.startswith("`by_place` must treat")
     assert check(always, "hidden_jacobian", **SMALL).verdict == "refuted"
     assert (result.verdict, checking.exit_code([result])) == ("inconclusive", 2)

@@ -193,7 +193,9 @@ def test_the_searched_weight_sets_of_a_run_stand_in_files_that_can_be_read_again
     most = configuration.SEARCH_LIMIT
     assert configuration.validate(few | {"sphere": {"weight_sets": most, "directions": 1}})
     two = few | {"cases": few["cases"] | {"dtype": ["float32", "float64"]}}
-    with pytest.raises(InputError, match=r"`sphere.weight_sets` .* 2000000\. Choose 500000 or less"):
+    with pytest.raises(
+        InputError, match=r"`sphere.weight_sets` .* 2000000\. Choose 500000 or less"
+    ):
         configuration.validate(two | {"sphere": {"weight_sets": most, "directions": 1}})
     digits = 25  # of a float with its sign, exponent and comma
     names = max(DISTRIBUTIONS, key=len), max(REGIMES, key=len), "float64"
