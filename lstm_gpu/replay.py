@@ -18,10 +18,9 @@ from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError, printable
 from lstm_gpu.fields import NAME, NUMBER, SIZE, TEXT, Each, Maybe, Rule, brief, check
 from lstm_gpu.files import read_json
-from lstm_gpu.formulas.inputs import EDGES
 from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
 from lstm_gpu.tally import Comparison
-from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case, WeightSets, draw
+from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, EDGES, REGIMES, Case, WeightSets, draw
 from lstm_gpu.weights.trained import GIVEN, TRAINED, Trained
 from lstm_gpu.weights.trained import load as load_weights
 
@@ -310,7 +309,7 @@ def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = 
             raise InputError(f"`case` in {path} must not hold `{min(unknown)}`. {_SUFFIX}")
         of_file = own and "weights_file" in content
         laws = (TRAINED,) if of_file else DISTRIBUTIONS
-        regimes = (*REGIMES, *((GIVEN,) if of_file else EDGES if own else ()))
+        regimes = (*REGIMES, *((GIVEN,) if of_file else ()), *(EDGES if own else ()))
         where = replace(
             where,
             case=Case(

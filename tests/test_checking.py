@@ -20,11 +20,10 @@ from lstm_gpu.checking import (
 )
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
-from lstm_gpu.formulas.inputs import EDGES
 from lstm_gpu.formulas.loading import Formula, claim, load
 from lstm_gpu.formulas.quantities import slips_of
 from lstm_gpu.replay import describe, replay
-from lstm_gpu.weights import DISTRIBUTIONS, REGIMES
+from lstm_gpu.weights import DISTRIBUTIONS, EDGES, REGIMES
 
 SMALL = {"hidden_sizes": [2], "weight_sets": 2, "distributions": ["normal_gain_1"]}
 CASES = len(REGIMES) + len(EDGES)  # of SMALL
