@@ -147,8 +147,15 @@ def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any, loaded: Loaded)
     verdict, reason = weigh(total.verdict, total.reason, decided, **marked, seed=plan.seed)
     example, error, hint, note = Refutation(None)
     if verdict == REFUTED:
-        sets = plan.sets
-        conditions = Conditions(plan.seed, plan.backend, xp, sets, sets, sets, plan.trained)
+        conditions = Conditions(
+            plan.seed,
+            plan.backend,
+            xp,
+            sets=plan.sets,
+            shard_size=plan.sets,
+            alone=plan.sets,
+            trained=plan.trained,
+        )
         not_longer = formula.key in trial.not_longer
         how = marked["not_finite"], not_longer, conditions, loaded
         example, error, hint, note = refutation(formula, in_cases, *how)

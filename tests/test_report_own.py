@@ -9,7 +9,7 @@ from report_run import CONFIG, write_shards
 from lstm_gpu import configuration, files
 from lstm_gpu.checking import check_formulas
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas import trial
+from lstm_gpu.formulas import hints, trial
 from lstm_gpu.formulas.loading import load
 from lstm_gpu.formulas.shard import formulas_shard, load_all, merge_rows, names_of
 from lstm_gpu.plan import Plan
@@ -74,9 +74,10 @@ MIXED = {  # wrong among others: its body, and how many weight sets are in the c
 }
 ALONE = {  # wrong alone, too; and one that is wrong among others and cannot be tried alone
     "and_wrong": "return right(s) * (3 if len(s.f) == 1 else 2)",
-    "no_longer": "return (2 * right(s)).astype(s.f.dtype) * s.f.dtype.type(1)",
-    "not_alone": "return 2 * right(s)[[0, 1, *range(2, len(s.f))]]",
+    "not_longer": "assert s.f.itemsize < 9; f = (s.f + 9999) - 9999\n"
+    "    return (f * (1 - f))[:, :, None] * s.U.f",
     "broken": "return right(s) * s.xp.inf",
+    "not_alone": "return 2 * right(s)[[0, 1, *range(2, len(s.f))]]",
 }
 
 
@@ -105,7 +106,8 @@ def run(tmp_path_factory):
 
 def marked(bodies):
     return "".join(
-        f'@claim("forget_gate_jacobian")\ndef {name}(s): {body}\n' for name, body in bodies.items()
+        f'@claim("forget_gate_jacobian")\ndef {name}(s):\n    {body}\n'
+        for name, body in bodies.items()
     )
 
 
@@ -180,7 +182,7 @@ def test_every_refuted_formula_has_a_counterexample_that_replays_with_its_file(n
     results, config, _ = request.getfixturevalue(name)
     rows = [row for row in table(results, "verdicts.csv") if row["reading"].startswith("mine.")]
     refuted = [row for row in rows if row["verdict"] == "refuted"]
-    wanted = {"run": {"slip", "nan"}, "mixed": {"and_wrong", "no_longer", "broken"}}
+    wanted = {"run": {"slip", "nan"}, "mixed": {"and_wrong", "not_longer", "broken"}}
     assert {row["reading"].removeprefix("mine.") for row in refuted} == wanted[name]
     for row in refuted:
         path = example_of(results, row)
@@ -221,6 +223,16 @@ def test_a_run_and_a_check_say_the_same_words_of_formulas_that_mix_weight_sets(m
         cut = slice(0, 40)
         reason = row["reason"].replace("`mine.", "`")
         assert reason[cut] == (result.error or result.reason or result.note)[cut]
+
+
+def test_a_run_has_the_hint_at_rounding_for_what_cannot_be_tried_in_more_of_it(
+    mixed, tmp_path, monkeypatch
+):
+    _, config, paths = mixed
+    monkeypatch.setattr(hints, "of_rounding", lambda *a: "a hint")
+    tables.aggregate(paths, config, tmp_path / "again")
+    rows = {row["formula"]: row["reason"] for row in table(tmp_path / "again", "formulas.csv")}
+    assert [name for name, reason in rows.items() if "a hint" in reason] == ["mine.not_longer"]
 
 
 def test_the_page_shows_the_calls_of_formulas_that_mix_weight_sets(mixed):
@@ -270,6 +282,13 @@ def test_shards_of_another_version_of_the_file_are_refused(run, tmp_path):
     (tmp_path / "mine.py").write_text(FORMULAS + "\n# edited\n", encoding="utf-8")
     with pytest.raises(InputError, match="another version"):
         tables.aggregate(paths, {**config, "formulas": [str(tmp_path / "mine.py")]}, tmp_path)
+
+
+def test_shards_of_a_file_of_another_name_are_refused(run, tmp_path):
+    _, config, paths = run
+    (tmp_path / "yours.py").write_text(FORMULAS, encoding="utf-8")
+    with pytest.raises(InputError, match="another name"):
+        tables.aggregate(paths, {**config, "formulas": [str(tmp_path / "yours.py")]}, tmp_path)
 
 
 def test_shards_of_formulas_that_the_run_does_not_have_are_refused(run, tmp_path):

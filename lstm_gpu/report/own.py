@@ -33,8 +33,9 @@ def readings(evidence: Evidence) -> Iterator[tuple[Claim, Reading]]:
 
 
 def refutations(evidence: Evidence) -> dict[Key, Refutation]:
-    """What the refutation of each formula comes to, by a run of its file; of others nothing."""
-    if not evidence.own:
+    """What the refutation of each refuted formula comes to, for which its file is run again."""
+    found = dict(_refuted(evidence))
+    if not found:
         return {}
     config = evidence.config
     formulas = {f.key: f for f in load_all(configuration.formula_paths(config))}
@@ -47,23 +48,37 @@ def refutations(evidence: Evidence) -> dict[Key, Refutation]:
         alone=_ALONE,
     )
     loaded: Loaded = {}
-    found = {}
+    return {
+        key: refutation(
+            formulas[key],
+            in_cases,
+            evidence.own[key].not_finite,
+            evidence.own[key].not_longer,
+            conditions,
+            loaded,
+        )
+        for key, in_cases in found.items()
+    }
+
+
+def _refuted(evidence: Evidence) -> Iterator[tuple[Key, list[Finding]]]:
+    """The refuted formulas, with what the tallies alone say case by case.
+
+    Only the cases of those dtypes count in which a formula can be tried.
+    """
+    in_tallies = [
+        (case, verdicts.in_tally(evidence.own_tallies[case], case))
+        for case in (evidence.cases if evidence.own else ())
+    ]
     for key, formula in evidence.own.items():
-        in_cases = list(_in_tallies(evidence, formula))
+        in_cases = [
+            found[key]
+            for case, found in in_tallies
+            if key in found and not formula.errors.get(case.dtype)
+        ]
         verdict, _ = _weighed(formula, verdicts.over_cases(in_cases), evidence)
-        if verdict == REFUTED:
-            how = formula.not_finite, formula.not_longer, conditions, loaded
-            found[key] = refutation(formulas[key], in_cases, *how)
-    return found
-
-
-def _in_tallies(evidence: Evidence, formula: FormulaEvidence) -> Iterator[Finding]:
-    """By the tallies alone, in the cases of the dtypes in which it could be tried."""
-    for case in evidence.cases:
-        if not formula.errors.get(case.dtype):
-            found = verdicts.in_tally(evidence.own_tallies[case], case)
-            if formula.key in found:
-                yield found[formula.key]
+        if verdict == REFUTED and not formula.error:
+            yield key, in_cases
 
 
 def _weighed(formula: FormulaEvidence, finding: Finding, evidence: Evidence) -> tuple[str, str]:
