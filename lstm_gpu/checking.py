@@ -9,24 +9,16 @@ from typing import Any
 
 from lstm_gpu import backend as backends
 from lstm_gpu import files
-from lstm_gpu.counterexample import (
-    MixedError,
-    counterexample,
-    counterexample_path,
-    findings_of,
-    first_of,
-    fresh,
-    one_by_one,
-)
+from lstm_gpu.counterexample import Conditions, counterexample_path
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas import hints, loading
-from lstm_gpu.formulas.judgement import Marked, Trial, cause_of, weigh
+from lstm_gpu.formulas.judgement import MARKS, Marked, Trial, cause_of, weigh
 from lstm_gpu.formulas.loading import Formula
 from lstm_gpu.formulas.table import table
 from lstm_gpu.formulas.trial import try_case
 from lstm_gpu.plan import Plan, plan_of
+from lstm_gpu.refutation import Loaded, Refutation, findings_of, refutation
 from lstm_gpu.report import verdicts
-from lstm_gpu.report.counterexamples import choose
 from lstm_gpu.report.verdicts import (
     CAUGHT,
     EQUIVALENT,
@@ -35,7 +27,7 @@ from lstm_gpu.report.verdicts import (
     REFUTED,
     SUPPORTED,
 )
-from lstm_gpu.weights import DTYPES, Case
+from lstm_gpu.weights import DTYPES
 
 
 @dataclass(frozen=True)
@@ -53,8 +45,9 @@ class Result:
     hidden : wrong formulas that equal the truth on all of them, which count for neither
     inputs : what was found of the inputs, and on how many weight sets (`lstm_gpu.lint`)
     likely_cause : the slip that a refuted formula is, or "no match: …"; "" for any other
-    counterexample : content of a counterexample file, None unless refuted
-    source : stem of the file that the formula is from, "" for one given in a call
+    counterexample : content of a counterexample file, None unless refuted or wrong among other
+        weight sets alone
+    file : that the formula is from, "" for one given in a call
     """
 
     formula: str
@@ -77,7 +70,7 @@ class Result:
     weight_sets: int = 0
     comparisons: int = 0
     counterexample: dict[str, Any] | None = field(default=None, repr=False)
-    source: str = ""
+    file: str = ""
 
     @property
     def supported(self) -> bool:
@@ -135,62 +128,48 @@ def check_formulas(formulas: Sequence[Formula], plan: Plan) -> list[Result]:
     trial = Trial()
     for case in plan.cases:
         try_case(list(formulas), case, plan.seed, 0, plan.sets, xp, trial, draw=plan.draw)
-    loaded: dict[str, list[Formula]] = {}
+    loaded: Loaded = {}
     return [_result(formula, trial, plan, xp, loaded) for formula in formulas]
 
 
-_MARKS = ("not_finite", "rounded")
-
-
-def _result(
-    formula: Formula, trial: Trial, plan: Plan, xp: Any, loaded: dict[str, list[Formula]]
-) -> Result:
-    source = Path(formula.file).stem
-
-    def untried(error: str) -> Result:
-        name, quantity = formula.name, formula.quantity
-        return Result(name, quantity, INCONCLUSIVE, error, error, source=source)
+def _result(formula: Formula, trial: Trial, plan: Plan, xp: Any, loaded: Loaded) -> Result:
+    def untried(error: str, example: dict[str, Any] | None = None) -> Result:
+        shown = Result(formula.name, formula.quantity, INCONCLUSIVE, error, error)
+        return replace(shown, counterexample=example, file=formula.file)
 
     if formula.key in trial.errors:
         return untried(trial.errors[formula.key])
     in_cases = findings_of(formula, trial)
     total = verdicts.over_cases(in_cases)
-    marked = {name: getattr(trial, name).get(formula.key, Marked()) for name in _MARKS}
+    marked = {name: getattr(trial, name).get(formula.key, Marked()) for name in MARKS}
     decided = trial.decided.get(formula.key, 0)
-    counts = decided, marked["not_finite"].sets, marked["rounded"].sets
 
-    def where(name: str) -> str:
-        return f" (first at {marked[name].describe(plan.seed)})"
-
-    verdict, reason = weigh(total.verdict, total.reason, *counts, where)
-    chosen = choose(in_cases)
-    if verdict == REFUTED and chosen is None:
-        chosen = first_of(marked["not_finite"], formula.quantity)
-    example, note = None, ""
-    try:
-        if chosen is not None:
-            alone = fresh(formula, loaded)
-            example = counterexample(alone, chosen, plan.seed, plan.backend, xp, plan.trained)
-    except MixedError as error:
-        example = one_by_one(formula, in_cases, plan, xp)
-        if example is None:
-            return untried(f"{error} Set by set it is not refuted.")
-        note = f"{error} Set by set it is refuted, too."
-    except InputError as error:
-        return untried(f"{error} (It is so for a weight set alone.)")
-    if verdict != REFUTED:
+    verdict, reason = weigh(total.verdict, total.reason, decided, **marked, seed=plan.seed)
+    example, error, hint, note = Refutation(None)
+    if verdict == REFUTED:
+        conditions = Conditions(
+            plan.seed,
+            plan.backend,
+            xp,
+            sets=plan.sets,
+            shard_size=plan.sets,
+            alone=plan.sets,
+            trained=plan.trained,
+        )
+        not_longer = formula.key in trial.not_longer
+        how = marked["not_finite"], not_longer, conditions, loaded
+        example, error, hint, note = refutation(formula, in_cases, *how)
+    else:
         note = _other_dtype(formula, plan, xp)
-    elif formula.key in trial.not_longer and example is not None and not reason:
-        case, index = Case.from_dict(example["case"]), example["index"]
-        sets = plan.draw(case, plan.seed, index, index + 1, xp)
-        reason = hints.of_rounding(formula, sets, example["entry"], example["error"])
+    if error:
+        return untried(error, example)
     worst = total.worst or {}
     outcomes = total.mutants
     return Result(
         formula=formula.name,
         quantity=formula.quantity,
         verdict=verdict,
-        reason=reason,
+        reason=reason or hint,
         note=note,
         error_over_bound=worst.get("ratio"),
         worst_error=worst.get("error"),
@@ -203,12 +182,12 @@ def _result(
         missed=tuple(name for name, outcome in outcomes.items() if outcome == MISSED),
         likely_cause=""
         if verdict != REFUTED
-        else cause_of(trial.suspects[formula.key], marked["not_finite"].sets),
+        else cause_of(trial.suspects[formula.key], marked["not_finite"]),
         cases=total.cases,
         weight_sets=total.weight_sets,
         comparisons=total.comparisons,
         counterexample=example,
-        source=source,
+        file=formula.file,
     )
 
 
@@ -221,11 +200,11 @@ def _other_dtype(formula: Formula, plan: Plan, xp: Any) -> str:
 
 
 def write_counterexamples(results: Sequence[Result], folder: Path) -> dict[tuple[str, str], Path]:
-    """Write the counterexamples of the refuted formulas; (quantity, name) -> path."""
+    """Write the counterexamples to the formulas; (quantity, name) -> path."""
     written = {}
     for result in results:
         if result.counterexample is not None:
-            path = counterexample_path(folder, result.quantity, result.source, result.formula)
+            path = counterexample_path(folder, result.quantity, result.formula, result.file)
             files.write_json(path, "counterexample", result.counterexample)
             written[result.quantity, result.formula] = path
     return written

@@ -44,7 +44,11 @@ COMMAND_MEMORY_LIMIT = 4 * MEMORY_LIMIT
 SHARD_LIMIT = 100_000
 """Shards of one run, each a file: more are a burden for file systems, and say nothing more."""
 
-_LEAST_RISK = 1e-300
+SEARCH_LIMIT = 1_000_000
+"""Weight sets of one run whose sphere is searched, each a line of best_cosine.csv, and a part of an
+align shard: more of them would make files too large to be read again."""
+
+LEAST_RISK = 1e-300
 """Shared out over all cases it must stay a number above 0."""
 
 VALUES = {"float16": 2**16, "float32": 2**32}
@@ -91,10 +95,9 @@ def validate(config: Any, source: str = "configuration", formulas: bool = True) 
     )
     if broken:
         raise InputError(_message(broken[0], source))
-    if not _LEAST_RISK <= config["false_alarm_risk"] < 1:  # nor NaN
+    if not LEAST_RISK <= config["false_alarm_risk"] < 1:  # nor NaN
         raise InputError(
-            f"{source}: `false_alarm_risk` must be finite and at least {_LEAST_RISK}. "
-            "Choose 1.0e-6."
+            f"{source}: `false_alarm_risk` must be finite and at least {LEAST_RISK}. Choose 1.0e-6."
         )
     searched, drawn = config["sphere"]["weight_sets"], config["weight_sets"]
     if searched > drawn:
@@ -106,6 +109,7 @@ def validate(config: Any, source: str = "configuration", formulas: bool = True) 
         for path in formula_paths(config, source):
             _check_syntax(path, source)
     _check_shards(config, source)
+    _check_search(config, source)
     _check_memory(config, source)
     return dict(config)
 
@@ -239,6 +243,16 @@ def _check_shards(config: Mapping[str, Any], source: str) -> None:
             f"{source}: `shard_size` must leave at most {SHARD_LIMIT} shards, got "
             f"{config['shard_size']}, which makes {files}. Make `shard_size` larger or "
             "`weight_sets` smaller."
+        )
+
+
+def _check_search(config: Mapping[str, Any], source: str) -> None:
+    cases, searched = len(case_table(config)), config["sphere"]["weight_sets"]
+    if cases * searched > SEARCH_LIMIT:
+        raise InputError(
+            f"{source}: `sphere.weight_sets` must leave at most {SEARCH_LIMIT} searched weight "
+            f"sets in all cases together, got {searched}, which makes {cases * searched}. Choose "
+            f"{SEARCH_LIMIT // cases} or less."
         )
 
 

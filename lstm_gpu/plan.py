@@ -12,8 +12,8 @@ import numpy as np
 from lstm_gpu.campaign import memory_by_input
 from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.inputs import EDGES, Draw, drawn
-from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case
+from lstm_gpu.formulas.inputs import Draw, drawn
+from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, EDGES, REGIMES, Case
 from lstm_gpu.weights.trained import Trained
 from lstm_gpu.weights.trained import load as load_weights
 
@@ -33,7 +33,8 @@ class Plan:
         and, where hidden_sizes are left out, too, for those of `SHAPES` besides
     weight_sets : per case; distributions : None for all, each in a regime of states
     weights : a file of trained weights instead, which fixes sizes and dtype (`weights.trained`);
-        with states of its own, all of them are tried, and `weight_sets` counts for nothing
+        with states of its own, all of them are tried, and `weight_sets` counts for nothing; edges
+        of the state are tried, none of the bias, which is the layer's own
     """
 
     hidden_sizes: Sequence[int] = HIDDEN_SIZES
@@ -77,7 +78,7 @@ class Plan:
     def cases(self) -> list[Case]:
         """Every size with every distribution; the regimes of states take turns.
 
-        Then the edges (`formulas.inputs.EDGES`: h_{t-1} = c_{t-1} = 0, …) at the smallest size.
+        Then the edges (`weights.EDGES`: h_{t-1} = c_{t-1} = 0, …) at the smallest size.
         """
         if self.trained is not None:
             return self.trained.cases

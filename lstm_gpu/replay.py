@@ -18,10 +18,9 @@ from lstm_gpu.configuration import COMMAND_MEMORY_LIMIT
 from lstm_gpu.errors import InputError, printable
 from lstm_gpu.fields import NAME, NUMBER, SIZE, TEXT, Each, Maybe, Rule, brief, check
 from lstm_gpu.files import read_json
-from lstm_gpu.formulas.inputs import EDGES
 from lstm_gpu.formulas.loading import ARGMAX, NAMES, Formula
 from lstm_gpu.tally import Comparison
-from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES, Case, WeightSets, draw
+from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, EDGES, REGIMES, Case, WeightSets, draw
 from lstm_gpu.weights.trained import GIVEN, TRAINED, Trained
 from lstm_gpu.weights.trained import load as load_weights
 
@@ -50,6 +49,8 @@ class Recorded:
     content : all of it; key, entry : the comparison and where; case, seed, index, directions : the
         weight set, None for D5 and where `weights` are given number by number
     trained : the file of weights that the case is of, if it is of one
+    calls : the ranges of weight sets that a formula which mixes them is called with; none for any
+        other
     """
 
     path: str
@@ -63,6 +64,7 @@ class Recorded:
     weights: WeightSets | None
     accuracy: Accuracy = DOCUMENTED
     trained: Trained | None = None
+    calls: tuple[tuple[int, int], ...] = ()
 
     @property
     def own(self) -> bool:
@@ -106,6 +108,7 @@ class Outcome(NamedTuple):
     enclosure : formula and derivative in ball arithmetic (`references.ball.Enclosure`); None where
         the claim is no statement on a derivative
     edited : whether the reader's own formula file is another than when the file was written
+    alone : of a formula that mixes weight sets, what it gives for the weight set alone
     """
 
     file: dict[str, Any]
@@ -114,6 +117,7 @@ class Outcome(NamedTuple):
     same_bits: bool
     enclosure: Any = None
     edited: bool = False
+    alone: dict[str, Any] | None = None
 
 
 def replay(
@@ -136,11 +140,13 @@ def replay(
     """
     recorded = read(path, weights)
     xp = backends.select(backend)
-    edited = False
+    edited, alone = False, None
     if recorded.own:
         own = formula_of(recorded, formula)
         edited = is_edited(recorded, own)
         found: dict[str, Any] = _examine_own(recorded, own, xp)
+        if recorded.calls:  # the file is run again, for it may remember them
+            alone = _examine_own(replace(recorded, calls=()), formula_of(recorded, formula), xp)
     elif recorded.weights is not None:
         found = examination.examine_sets(recorded.key, recorded.entry, recorded.sets(xp))
     else:
@@ -152,7 +158,7 @@ def replay(
     enclosure = None if recorded.own or not recorded.has_sets else _enclose(recorded)
     proved = enclosure is not None and enclosure.proof == "refuted"
     verdict = "refuted" if proved or _no_number(recorded.content, found) else _verdict(found)
-    return Outcome(recorded.content, found, verdict, same, enclosure, edited)
+    return Outcome(recorded.content, found, verdict, same, enclosure, edited, alone)
 
 
 def _enclose(recorded: Recorded) -> Any:
@@ -167,7 +173,7 @@ def _examine_own(recorded: Recorded, formula: Formula, xp: Any) -> dict[str, flo
         assert recorded.case is not None  # as `read` has seen to
         where = recorded.case, recorded.seed, recorded.index
         draw = None if recorded.trained is None else recorded.trained.draw
-        comparison = trial.examine(formula, *where, reference, xp, draw)
+        comparison = trial.examine(formula, *where, reference, xp, draw, recorded.calls)
     else:
         comparison = trial.compare_sets(formula, recorded.sets(xp), reference)
     return examination.at_entry(comparison, recorded.entry)
@@ -187,6 +193,11 @@ def comparing(
     from lstm_gpu.formulas.quantities import QUANTITIES
 
     if recorded.own and recorded.key[0] in QUANTITIES:
+        if recorded.calls:
+            raise InputError(
+                f"`calls` in {recorded.path} are of a formula that is right for each weight set "
+                "alone, so there is no single one to be shrunk. Replay it as it is."
+            )
         own = formula if isinstance(formula, Formula) else formula_of(recorded, formula)
         return lambda sets: trial.compare_sets(own, sets, recorded.key[3])
     if recorded.own or recorded.key[0] not in examination.JACOBIAN_CLAIMS:
@@ -212,9 +223,8 @@ def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formu
             f"`{recorded.path}` is a counterexample to a formula of your own, which is not in it. "
             "Name its Python file: --formula FILE."
         )
-    stem = Path(file).stem
-    for candidate in load(Path(file)):  # a run of the workflow names it FILE.FUNCTION
-        if candidate.quantity == quantity and name in (candidate.name, f"{stem}.{candidate.name}"):
+    for candidate in load(Path(file)):
+        if candidate.quantity == quantity and candidate.is_called(name):
             return candidate
     raise InputError(
         f"`{file}` has no formula `{name}` that claims to equal {quantity}. Name the file that "
@@ -299,7 +309,7 @@ def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = 
             raise InputError(f"`case` in {path} must not hold `{min(unknown)}`. {_SUFFIX}")
         of_file = own and "weights_file" in content
         laws = (TRAINED,) if of_file else DISTRIBUTIONS
-        regimes = (*REGIMES, *((GIVEN,) if of_file else EDGES if own else ()))
+        regimes = (*REGIMES, *((GIVEN,) if of_file else ()), *(EDGES if own else ()))
         where = replace(
             where,
             case=Case(
@@ -317,10 +327,33 @@ def read(path: str | os.PathLike[str], weights: str | os.PathLike[str] | None = 
         _check_memory(where)
         if of_file:
             where = replace(where, trained=_trained(where, weights))
+        if content.get("calls") is not None:
+            where = replace(where, calls=_calls(where, own))
         searched = not own and claim not in examination.JACOBIAN_CLAIMS  # on the sphere
         if searched or content.get("directions") is not None:
             where = replace(where, directions=whole("directions", 1, LARGEST_DIRECTIONS))
     return where
+
+
+def _calls(recorded: Recorded, own: bool) -> tuple[tuple[int, int], ...]:
+    """What a formula that mixes weight sets is called with: no more at once than a trial does."""
+    from lstm_gpu.formulas.trial import block_size
+
+    assert recorded.case is not None
+    calls, most = recorded.content["calls"], block_size(recorded.case)
+
+    def is_range(call: Any) -> bool:
+        ends = type(call) is list and len(call) == 2 and all(type(end) is int for end in call)
+        return ends and 0 <= call[0] < call[1] <= 2**64 and call[1] - call[0] <= most
+
+    kept = own and type(calls) is list and 0 < len(calls) <= 2 and all(map(is_range, calls))
+    if not kept or not calls[-1][0] <= recorded.index < calls[-1][1]:
+        raise InputError(
+            f"`calls` in {recorded.path} must be one or two ranges [start, stop] of up to {most} "
+            f"weight sets, the last with `index`, for a formula of your own, got {brief(calls)}. "
+            f"{_SUFFIX}"
+        )
+    return tuple((start, stop) for start, stop in calls)
 
 
 def _trained(recorded: Recorded, weights: str | os.PathLike[str] | None) -> Trained:
@@ -372,9 +405,12 @@ def describe(outcome: Outcome) -> str:
     elif file.get("case"):
         case = ", ".join(f"{name} {value}" for name, value in file["case"].items())
         lines.append(f"weight set   seed {file['seed']}, index {file['index']}: {case}")
+    if outcome.alone is not None:
+        lines.append(f"called with  {called_with(file)}")
     lines += [
         f"entry        {file['entry']}, measured by {file['reference']}",
         f"claimed      {_show(found['claimed'])}",
+        *([] if outcome.alone is None else [f"  alone      {_show(outcome.alone['claimed'])}"]),
         f"measured     {_show(found['measured'])}",
         f"error        {_show(found['error'])}",
         f"bound        {_show(found['bound'])}",
@@ -402,7 +438,23 @@ def describe(outcome: Outcome) -> str:
         "inconclusive": "inconclusive: a value or the bound is not finite",
     }
     lines.append(sentence[outcome.verdict])
+    if outcome.alone is not None and outcome.verdict == "refuted":
+        right = _verdict(outcome.alone) == "supported"
+        lines.append(
+            "alone it is within the bound: the formula mixes weight sets"
+            if right
+            else "alone it is not right either"
+        )
     return "\n".join(map(printable, lines))
+
+
+def called_with(file: dict[str, Any]) -> str:
+    """The calls of a counterexample to a formula that mixes weight sets, in words."""
+
+    def sets(start: int, stop: int) -> str:
+        return f"weight sets {start} to {stop - 1}" if stop > start + 1 else f"weight set {start}"
+
+    return ", then with ".join(sets(*call) for call in file["calls"])
 
 
 def _proof(enclosure: Any) -> list[str]:

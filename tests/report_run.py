@@ -30,20 +30,25 @@ Shard = tuple[str, str, dict[str, Any]]  # kind, path below the results, content
 
 @cache
 def _shards(shard_size: int) -> tuple[Shard, ...]:
-    return tuple(_make(shard_size))
+    return tuple(make({**CONFIG, "shard_size": shard_size}))
 
 
-def _make(shard_size: int) -> Iterator[Shard]:
-    seed, directions = CONFIG["seed"], CONFIG["sphere"]["directions"]
-    for case in configuration.case_table(CONFIG):
-        for start, stop in configuration.shards(CONFIG["weight_sets"], shard_size):
+def make(config: dict[str, Any]) -> Iterator[Shard]:
+    """The shards of a configuration without formulas."""
+    seed, directions, shard_size = (
+        config["seed"],
+        config["sphere"]["directions"],
+        config["shard_size"],
+    )
+    for case in configuration.case_table(config):
+        for start, stop in configuration.shards(config["weight_sets"], shard_size):
             content = campaign.check_shard(case, seed, start, stop, "numpy")
             yield "check", f"shards/check/{case.name}/{start}-{stop}.json", content
-        for start, stop in configuration.shards(CONFIG["sphere"]["weight_sets"], shard_size):
+        for start, stop in configuration.shards(config["sphere"]["weight_sets"], shard_size):
             content = campaign.align_shard(case, seed, start, stop, directions, "numpy")
             yield "align", f"shards/align/{case.name}/{start}-{stop}.json", content
     for dtype in ("float16", "float32", "float64"):
-        points = configuration.sigmoid_points(CONFIG, dtype)
+        points = configuration.sigmoid_points(config, dtype)
         yield (
             "sigmoid",
             f"shards/sigmoid/{dtype}.json",

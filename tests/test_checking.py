@@ -20,11 +20,10 @@ from lstm_gpu.checking import (
 )
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
-from lstm_gpu.formulas.inputs import EDGES
 from lstm_gpu.formulas.loading import Formula, claim, load
 from lstm_gpu.formulas.quantities import slips_of
 from lstm_gpu.replay import describe, replay
-from lstm_gpu.weights import DISTRIBUTIONS, REGIMES
+from lstm_gpu.weights import DISTRIBUTIONS, EDGES, REGIMES
 
 SMALL = {"hidden_sizes": [2], "weight_sets": 2, "distributions": ["normal_gain_1"]}
 CASES = len(REGIMES) + len(EDGES)  # of SMALL
@@ -172,7 +171,8 @@ def test_a_formula_that_mixes_weight_sets_is_told_so():
     result = check(mixes, "hidden_jacobian", **SMALL)
     assert "must treat each weight set alone" in result.error
     assert "depend on what else is in the block: entry " in result.error
-    assert "Set by set it is not refuted." in result.error
+    assert f"Set by set it is not refuted, on {2 * CASES} weight sets." in result.error
+    assert result.counterexample["calls"] == [[0, 2]]
     assert check(by_place, "hidden_jacobian", **SMALL).error.startswith("`by_place` must treat")
     assert check(always, "hidden_jacobian", **SMALL).verdict == "refuted"
     assert (result.verdict, checking.exit_code([result])) == ("inconclusive", 2)

@@ -10,8 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_gpu import configuration, weights
+from lstm_gpu import configuration, files, replay, weights
+from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
+from lstm_gpu.report import columns
 from lstm_gpu.weights import DISTRIBUTIONS, REGIMES
 
 ROOT = Path(__file__).parents[1]
@@ -100,7 +102,9 @@ BAD = [
     ("shard_size", -1, ["`shard_size` must be a positive integer, got -1"]),
     ("sphere.directions", 0, ["`sphere.directions` must be a positive integer, got 0"]),
     ("sigmoid.float16", 100, ["`sigmoid.float16` must be `all`, got 100"]),
-    ("sigmoid.float32", 1, ["`sigmoid.float32` must be at least 16, got 1"]),
+    ("sphere.directions", 2**24 + 1, ["`sphere.directions` must be at most 16777216", "Choose"]),
+    ("sigmoid.float32", 167, ["`sigmoid.float32` must be at least 168, got 167", "of each region"]),
+    ("sigmoid.float64", 16, ["`sigmoid.float64` must be at least 168, got 16", "Choose 168 or"]),
     ("sigmoid.float32", "every", ["`sigmoid.float32` must be `all`, got `every`", "sample"]),
     ("sigmoid.float32", None, ["`sigmoid.float32` must be an integer, got nothing"]),
     ("sigmoid.float32", 2**40, ["`sigmoid.float32` must be at most 4294967296"]),
@@ -167,6 +171,37 @@ def test_the_schema_knows_the_names_of_the_package():
     assert axes["distribution"]["items"]["enum"] == list(weights.DISTRIBUTIONS)
     assert axes["regime"]["items"]["enum"] == list(weights.REGIMES)
     assert axes["dtype"]["items"]["enum"] == list(weights.DTYPES)
+
+
+def test_the_numbers_of_the_schema_are_those_that_jobs_and_replays_can_take():
+    properties = yaml.safe_load(configuration.SCHEMA.read_text())["properties"]
+    directions = properties["sphere"]["properties"]["directions"]
+    assert directions["maximum"] == replay.LARGEST_DIRECTIONS
+    sigmoid = properties["sigmoid"]["properties"]
+    for name, rule in (("float32", sigmoid["float32"]["else"]), ("float64", sigmoid["float64"])):
+        least = rule["minimum"]
+        assert sum(share for _, share in shares(Format.of(name), least)) == least
+        with pytest.raises(InputError, match="so that every region gets one"):
+            shares(Format.of(name), least - 1)
+
+
+def test_the_searched_weight_sets_of_a_run_stand_in_files_that_can_be_read_again():
+    few = changed("cases.distribution", ["sparse"])
+    few["cases"] |= {"hidden_size": [1], "dtype": ["float32"], "regime": ["generic"]}
+    few["cases"]["input_size"] = ["equal"]
+    few |= {"weight_sets": 10**7, "shard_size": 10**6}
+    most = configuration.SEARCH_LIMIT
+    assert configuration.validate(few | {"sphere": {"weight_sets": most, "directions": 1}})
+    two = few | {"cases": few["cases"] | {"dtype": ["float32", "float64"]}}
+    with pytest.raises(
+        InputError, match=r"`sphere.weight_sets` .* 2000000\. Choose 500000 or less"
+    ):
+        configuration.validate(two | {"sphere": {"weight_sets": most, "directions": 1}})
+    digits = 25  # of a float with its sign, exponent and comma
+    names = max(DISTRIBUTIONS, key=len), max(REGIMES, key=len), "float64"
+    line = sum(map(len, names)) + len(f"{2**64}") + 2 * len("4096") + 2 * digits + 8
+    assert most * line <= columns.LARGEST
+    assert most * 2 * digits <= files.LARGEST
 
 
 def test_the_default_run_covers_all_names_and_enough_weight_sets():

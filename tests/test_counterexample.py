@@ -1,4 +1,4 @@
-"""Formulas whose values depend on what else is in the block, and names of counterexamples."""
+"""Counterexamples to readers' formulas: names that tell them apart, and what they may replace."""
 
 import pytest
 
@@ -12,61 +12,50 @@ from lstm_gpu.intake import LONGEST_NAME
 from lstm_gpu.plan import Plan
 from lstm_gpu.replay import replay
 
-PLAN = Plan(hidden_sizes=[2], weight_sets=3, distributions=["normal_gain_1"])
-HEAD = """
+
+def test_names_are_cut_to_what_a_file_may_have_and_still_differ(tmp_path):
+    long = [counterexample_path(tmp_path, "q", "ü" * 300 + end, "file.py") for end in "ab"]
+    assert long[0] != long[1]
+    assert all(len(path.name.encode()) <= LONGEST_NAME - 40 for path in long)  # .NAME.PID.partial
+    assert counterexample_path(tmp_path, "q", "f", "").name == "q__f.json"
+    assert counterexample_path(tmp_path, "q", "f", "file.py").name == "q__file.f.json"
+
+
+PLAN = Plan(hidden_sizes=[2], weight_sets=2, distributions=["normal_gain_1"])
+WRONG = """
 from lstm_gpu import claim
-
-kept = {}
-
-def right(step):
-    return (step.f * (1 - step.f))[:, :, None] * step.U.f
 
 @claim("forget_gate_jacobian")
 def mine(step):
+    return {factor} * step.U.f
 """
-MIXED = {
-    "keeps by shape": "    return kept.setdefault(step.f.shape, right(step))",
-    "wrong in set 2 only": "    J = right(step)\n    J[1:2] += 1\n    return J",
-    "sum over axis 0": "    return right(step) + step.h.sum(axis=0)[:, None] - step.h[:, :, None]",
-    "keeps the first": "    return kept.setdefault(1, right(step))[: len(step.f)]",
-}
 
 
-def found(tmp_path, body):
-    path = tmp_path / "mine.py"
-    path.write_text(HEAD + body + "\n")
-    [result] = check_formulas(load(path), PLAN)
-    return path, result
+def test_formulas_of_files_of_one_name_have_counterexamples_of_their_own(tmp_path):
+    written = {}
+    for folder in ("a", "b", "a"):  # the third time it is the first one's, to be written over
+        (tmp_path / folder).mkdir(exist_ok=True)
+        path = tmp_path / folder / "mine.py"
+        path.write_text(WRONG.format(factor=ord(folder)))
+        [result] = check_formulas(load(path), PLAN)
+        refuse_foreign(load(path), tmp_path)
+        (example,) = checking.write_counterexamples([result], tmp_path).values()
+        assert written.setdefault(path, example) == example
+    assert [path.name for path in written.values()] == [
+        "forget_gate_jacobian__mine.mine.json",
+        "forget_gate_jacobian__b.mine.mine.json",
+    ]
+    for path, example in written.items():
+        outcome = replay(example, formula=path)
+        assert (outcome.verdict, outcome.same_bits, outcome.edited) == ("refuted", True, False)
 
 
-@pytest.mark.parametrize("name", MIXED)
-def test_a_formula_that_mixes_weight_sets_is_told_so_in_plain_words(tmp_path, name):
-    _, result = found(tmp_path, MIXED[name])
-    assert (result.verdict, checking.exit_code([result])) == ("inconclusive", 2)
-    assert "must treat each weight set alone, but its values depend on what else is" in result.error
-    assert "of weight set " in result.error
-    assert "kept from an earlier call" in result.error
-
-
-def test_one_that_is_wrong_alone_too_is_refuted_with_a_counterexample(tmp_path):
-    """Right for a weight set alone whose h[0] is positive, wrong among others throughout."""
-    body = (
-        "    wrong = (step.h[:, :1] < 0) | (len(step.h) > 1)\n"
-        "    return right(step) + 1.0 * wrong[:, :, None]"
-    )
-    path, result = found(tmp_path, body)
-    assert result.verdict == "refuted"
-    (example,) = checking.write_counterexamples([result], tmp_path).values()
-    outcome = replay(example, formula=path)
-    assert (outcome.verdict, outcome.same_bits) == ("refuted", True)
-
-
-def test_names_are_cut_to_what_a_file_may_have_and_still_differ(tmp_path):
-    long = [counterexample_path(tmp_path, "q", "file", "ü" * 300 + end) for end in "ab"]
-    assert long[0] != long[1]
-    assert all(len(path.name.encode()) <= LONGEST_NAME - 40 for path in long)  # .NAME.PID.partial
-    assert counterexample_path(tmp_path, "q", "", "f").name == "q__f.json"
-    assert counterexample_path(tmp_path, "q", "file", "f").name == "q__file.f.json"
+def test_a_damaged_counterexample_is_written_over(tmp_path):
+    path = counterexample_path(tmp_path, "q", "f", "mine.py")
+    write_json(path, "counterexample", {"formula": {"place": "elsewhere"}})
+    assert counterexample_path(tmp_path, "q", "f", "mine.py") != path
+    path.write_text(path.read_text()[:-3])
+    assert counterexample_path(tmp_path, "q", "f", "mine.py") == path
 
 
 def test_what_is_no_counterexample_is_not_written_over(tmp_path):

@@ -6,12 +6,12 @@ from formula_book import right
 
 from lstm_gpu import checking
 from lstm_gpu.checking import check, check_formulas
-from lstm_gpu.formulas.inputs import EDGES, drawn
+from lstm_gpu.formulas.inputs import drawn
 from lstm_gpu.formulas.loading import load
 from lstm_gpu.plan import Plan
 from lstm_gpu.replay import replay
 from lstm_gpu.shrink import shrink_file
-from lstm_gpu.weights import REGIMES, Case
+from lstm_gpu.weights import EDGES, REGIMES, Case
 
 ARRAYS = ("W", "U", "x", "h_prev", "c_prev", "b")
 HEAD = """

@@ -4,7 +4,14 @@ import pytest
 
 from lstm_gpu.checking import check
 from lstm_gpu.formulas.cause import Suspects
-from lstm_gpu.formulas.judgement import cause_of, weigh
+from lstm_gpu.formulas.judgement import Marked, cause_of, weigh
+from lstm_gpu.weights import Case
+
+CASE = Case(2, 3, "float64", "sparse", "generic")
+
+
+def marks(sets, index):
+    return Marked(sets, CASE if sets else None, index, (0, 1))
 
 
 @pytest.mark.parametrize(
@@ -12,27 +19,44 @@ from lstm_gpu.formulas.judgement import cause_of, weigh
     [
         ("supported", (8, 0, 0), ("supported", "")),
         ("refuted", (8, 3, 2), ("refuted", "")),
-        ("supported", (8, 8, 0), ("refuted", "not finite where the derivative is at A")),
+        (
+            "supported",
+            (8, 8, 0),
+            (
+                "refuted",
+                "not finite where the derivative is (first at entry [0, 1] of weight set 5 (seed "
+                "9, n = 2, m = 3, float64, sparse, generic))",
+            ),
+        ),
         ("inconclusive", (0, 0, 0), ("inconclusive", "")),  # nothing was decided
     ],
 )
 def test_what_is_said_of_counts(verdict, counts, said):
-    assert weigh(verdict, "", *counts, lambda name: " at A") == said
+    decided, *sets = counts
+    assert weigh(verdict, "", decided, *(marks(n, 5) for n in sets), seed=9) == said
 
 
 def test_some_sets_without_a_number_or_by_rounding_are_inconclusive_for_both_reasons():
-    verdict, reason = weigh("supported", "", 8, 3, 2, lambda name: f" at {name}")
+    verdict, reason = weigh("supported", "", 8, marks(3, 5), marks(2, 6), seed=9)
     assert verdict == "inconclusive"
     first, second = reason.split("; ")
     assert first.startswith("NaN or infinity in 3 of 8 weight sets")
-    assert first.endswith(" at not_finite")
+    assert "(first at entry [0, 1] of weight set 5 (seed 9" in first
     assert "above the bound in 2 of 8 weight sets by rounding alone" in second
-    assert second.endswith(" at rounded")
+    assert "(first at entry [0, 1] of weight set 6 (seed 9" in second
+
+
+def test_merged_marks_keep_the_first():
+    other = Case(3, 3, "float64", "sparse", "generic")
+    merged = Marked()
+    for later in (marks(0, 1), marks(2, 5), Marked(1, other, 0, (1, 1))):
+        merged.merge(later)
+    assert merged == Marked(3, CASE, 5, (0, 1))
 
 
 def test_a_refuted_formula_always_gets_a_line():
-    assert cause_of(Suspects(), 0).startswith("no match: the error is no larger than two right")
-    assert cause_of(Suspects(), 4) == "no match: the values are not finite"
+    assert cause_of(Suspects(), marks(0, 0)).startswith("no match: the error is no larger than two")
+    assert cause_of(Suspects(), marks(4, 0)) == "no match: the values are not finite"
 
 
 def test_a_supported_formula_gets_none(monkeypatch):

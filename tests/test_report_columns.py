@@ -4,7 +4,7 @@ import shutil
 
 import pandas as pd
 import pytest
-from report_run import aggregate
+from report_run import CONFIG, aggregate
 
 from lstm_gpu.errors import InputError
 from lstm_gpu.report import columns
@@ -26,8 +26,19 @@ def results(run, tmp_path):
 def test_every_table_of_a_run_is_read_as_it_is(results, name):
     table = columns.table(results / name, name)
     plain = pd.read_csv(results / name, keep_default_na=False, na_values=[""])
+    if "seed" in plain:
+        plain["seed"] = plain["seed"].astype("UInt64")
     pd.testing.assert_frame_equal(table, plain)
     assert tuple(table.columns) == columns.TABLES[name]
+
+
+@pytest.mark.parametrize("seed", [2**53 + 1, 2**63, 2**64 - 1])
+def test_every_seed_of_the_schema_is_read_beside_the_proofs_which_have_none(results, seed):
+    path = results / "cases.csv"
+    path.write_text(path.read_text().replace(f",{CONFIG['seed']},", f",{seed},"))
+    seeds = columns.table(path, "cases.csv")["seed"]
+    assert seeds.isna().any()
+    assert set(seeds.dropna()) == {seed}
 
 
 def test_a_header_alone_is_an_empty_table(results):
@@ -40,6 +51,9 @@ CHANGES = {
     "another header": ("verdicts.csv", lambda t: t.replace("claim,", "claims,", 1), "its header"),
     "a million columns": ("verdicts.csv", lambda t: "," * 10**6, "its header"),
     "no text": ("verdicts.csv", lambda t: "", "its header"),
+    "a seed of text": ("cases.csv", lambda t: t.replace(",7,", ",x,"), "Unable to parse string"),
+    "a seed below 0": ("ladder.csv", lambda t: t.replace(",7,", ",-7,"), "cannot safely cast"),
+    "a seed beyond all": ("ladder.csv", lambda t: t.replace(",7,", f",{2**64},"), "too large"),
     "a short line": ("verdicts.csv", lambda t: t + "product_rule,as_written\n", "`verdict`"),
     "a case without a size": ("alignment.csv", lambda t: t.replace("\n3,", "\n,"), "`hidden_size`"),
     "a longer line": ("cases.csv", lambda t: t + "," * 40 + "\n", "Expected 23 fields"),

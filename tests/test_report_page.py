@@ -8,12 +8,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from report_run import aggregate
+import yaml
+from report_run import aggregate, make
 
-from lstm_gpu import files
+from lstm_gpu import configuration, files
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.errors import InputError
-from lstm_gpu.report import figures, findings, page
+from lstm_gpu.report import figures, findings, page, tables
 from lstm_gpu.sphere import laws
 
 VOID = {"meta", "link", "img", "br", "input", "hr", "mspace"}
@@ -53,6 +54,34 @@ def drawn(tmp_path_factory):
     results = aggregate(tmp_path_factory.mktemp("page") / "results")
     figures.draw(results)
     return results
+
+
+def least(node):
+    """The least value that the schema allows, of a list the first entry alone."""
+    if node.get("type") == "object":
+        return {name: least(inner) for name, inner in node["properties"].items()}
+    if node.get("type") == "array":
+        return [least(node["items"])]
+    inner = {**node, **node.get("else", {})}
+    return inner["enum"][0] if "enum" in inner else inner.get("const", inner.get("minimum"))
+
+
+@pytest.mark.slow
+def test_a_run_of_the_least_numbers_of_the_schema_and_the_last_seed_has_its_page(tmp_path):
+    schema = yaml.safe_load(configuration.SCHEMA.read_text())
+    del schema["properties"]["formulas"]
+    config = least(schema) | {"backend": "numpy", "seed": schema["properties"]["seed"]["maximum"]}
+    config["false_alarm_risk"] = configuration.LEAST_RISK
+    assert config["sphere"] == {"weight_sets": 1, "directions": 1}  # they were found
+    config = configuration.validate(config)
+    paths = []
+    for kind, name, content in make(config):
+        files.write_json(tmp_path / name, kind, content)
+        paths.append(tmp_path / name)
+    tables.aggregate(paths, config, tmp_path)
+    figures.draw(tmp_path)
+    page.write(tmp_path)
+    assert f"<dd>{2**64 - 1}</dd>" in (tmp_path / "report.html").read_text()
 
 
 @pytest.fixture

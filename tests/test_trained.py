@@ -14,7 +14,7 @@ from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import load as load_formulas
 from lstm_gpu.replay import describe, read, replay
 from lstm_gpu.shrink import shrink_file
-from lstm_gpu.weights import REGIMES
+from lstm_gpu.weights import EDGES, REGIMES
 from lstm_gpu.weights.trained import GIVEN, TRAINED, load
 
 N, M = 3, 2
@@ -52,7 +52,7 @@ def saved(folder, found, save=np.savez):
 def test_arrays_are_read_in_pytorch_s_layout(tmp_path, dtype, save):
     found = arrays(dtype, sets=5)
     trained = load(saved(tmp_path, found, save))
-    (case,) = trained.cases
+    case = trained.cases[0]
     assert (case.hidden_size, case.input_size, case.distribution) == (N, M, TRAINED)
     assert case.regime == GIVEN
     sets = trained.draw(case, 0, 1, 4)
@@ -85,13 +85,50 @@ def test_one_state_needs_no_first_axis(tmp_path):
 
 def test_states_are_drawn_by_the_seed_where_there_are_none(tmp_path):
     trained = load(saved(tmp_path, arrays()))
-    assert [case.regime for case in trained.cases] == list(REGIMES)
+    assert [case.regime for case in trained.cases][: len(REGIMES)] == list(REGIMES)
     case = trained.cases[0]
     whole, part = trained.draw(case, 7, 0, 5), trained.draw(case, 7, 3, 4)
     np.testing.assert_array_equal(whole.h_prev[3:4], part.h_prev)
     assert (whole.x[0] != whole.x[1]).all()
     assert (trained.draw(case, 8, 0, 1).x != whole.x[:1]).all()
     np.testing.assert_array_equal(whole.U[0], whole.U[4])
+
+
+@pytest.mark.parametrize("sets", [None, 3])
+def test_the_edges_are_zeros_of_the_state_with_all_that_is_the_layer_s_own(tmp_path, sets):
+    trained = load(saved(tmp_path, arrays(sets=sets)))
+    edges = [case for case in trained.cases if case.regime in EDGES]
+    wanted = ["first_step"] if sets else ["first_step", "zero_input", "all_zero"]
+    assert [case.regime for case in edges] == wanted
+    for case in edges:
+        found = trained.draw(case, 7, 1, 3)
+        for name in ("x", "h_prev", "c_prev"):
+            array = getattr(found, name)
+            assert bool((array == 0).all() if name in EDGES[case.regime] else array.all()), name
+        if sets:
+            np.testing.assert_array_equal(found.x, trained.states[0][1:3])
+        np.testing.assert_array_equal(found.b[0], trained.b)
+        np.testing.assert_array_equal(found.U[0], trained.U)
+
+
+@pytest.mark.parametrize("sets", [None, 3])
+@pytest.mark.parametrize("edge", ["first_step", "zero_input"])
+def test_a_formula_that_is_wrong_at_an_edge_alone_is_refuted_and_replayed(tmp_path, edge, sets):
+    at_zero = {"first_step": "step.c_prev[:, :1]", "zero_input": "step.x[:, :1]"}[edge]
+    formula = tmp_path / "mine.py"
+    right = FORMULAS.partition("@claim")[0] + "@claim" + FORMULAS.split("@claim")[1]
+    formula.write_text(right.rstrip() + f" * (1 + ({at_zero} == 0))[:, :, None]\n")
+    weights = saved(tmp_path, arrays(sets=sets))
+    wanted = checking.Plan(weights=weights, weight_sets=2)
+    [result] = checking.check_formulas(load_formulas(formula), wanted)
+    if sets and edge == "zero_input":  # x is what the layer meets, and never 0
+        assert result.verdict == "supported"
+        return
+    assert result.verdict == "refuted"
+    assert result.counterexample["case"]["regime"] in (edge, "all_zero")
+    ((_, path),) = checking.write_counterexamples([result], tmp_path).items()
+    outcome = replay(path, "numpy", formula, weights)
+    assert (outcome.verdict, outcome.same_bits) == ("refuted", True)
 
 
 @pytest.mark.torch
@@ -127,7 +164,7 @@ def test_formulas_on_trained_weights_and_their_counterexamples(tmp_path, sets, d
     wanted = checking.Plan(weights=weights, weight_sets=2)
     results = checking.check_formulas(load_formulas(formula), wanted)
     assert [result.verdict for result in results] == ["supported", "refuted"]
-    assert results[0].weight_sets == (sets or 2 * len(REGIMES))
+    assert results[0].weight_sets == (2 * sets if sets else 2 * (len(REGIMES) + 3))
     ((_, path),) = checking.write_counterexamples(results, tmp_path).items()
     content = read_json(path, "counterexample")
     assert content["weights_file"]["file"] == "weights.npz"

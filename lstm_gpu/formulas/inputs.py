@@ -7,19 +7,10 @@ from typing import Any
 import numpy as np
 
 from lstm_gpu import cell
-from lstm_gpu.weights import Case, WeightSets, draw
+from lstm_gpu.weights import EDGES, Case, WeightSets, draw
 from lstm_gpu.weights.philox import uniforms
 
 Draw = Callable[[Case, int, int, int, Any], WeightSets]
-
-# In the place of a regime's name: a generic state of which these arrays are exactly 0. The first
-# step of every LSTM starts from h = c = 0, and the document's cell has no bias.
-EDGES: dict[str, tuple[str, ...]] = {
-    "first_step": ("h_prev", "c_prev"),
-    "zero_input": ("x",),
-    "zero_bias": ("b",),
-    "all_zero": ("h_prev", "c_prev", "x", "b"),
-}
 
 
 def drawn(case: Case, seed: int, start: int, stop: int, xp: Any = np) -> WeightSets:

@@ -1,6 +1,5 @@
 """What the trial of formulas has found, and the judgement of one formula on one block."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +37,12 @@ class Marked:
             self.case, self.index = case, first + int(where[0, 0])
             self.entry = tuple(int(at) for at in where[0, 1:])
 
+    def merge(self, later: "Marked") -> None:
+        """Add those of weight sets that come after these."""
+        self.sets += later.sets
+        if self.case is None:
+            self.case, self.index, self.entry = later.case, later.index, later.entry
+
     def describe(self, seed: int) -> str:
         """The first of them in words."""
         assert self.case is not None
@@ -46,6 +51,9 @@ class Marked:
             f"entry {list(self.entry)} of weight set {self.index} (seed {seed}, n = "
             f"{c.hidden_size}, m = {c.input_size}, {c.dtype}, {c.distribution}, {c.regime})"
         )
+
+
+MARKS = "not_finite", "rounded"  # of a `Trial`: what is said of a formula's weight sets
 
 
 @dataclass
@@ -76,46 +84,42 @@ class Trial:
 
 
 def weigh(
-    verdict: str,
-    reason: str,
-    decided: int,
-    not_finite: int,
-    rounded: int,
-    where: Callable[[str], str] = lambda name: "",
+    verdict: str, reason: str, decided: int, not_finite: Marked, rounded: Marked, seed: int
 ) -> tuple[str, str]:
     """Verdict and reason once values that are no number, and mere rounding, are counted in.
 
-    decided, not_finite, rounded : weight sets, as in `Trial`
-    where : "not_finite" or "rounded" -> words for the first of them
+    decided, not_finite, rounded : weight sets, as in `Trial`; seed : that they were drawn with
 
     A value that is not finite where the derivative is, is no Jacobian: in every weight set, that
     refutes. In some of them it may be a right formula that overflows, so it decides nothing.
     """
     if verdict == "refuted":
         return verdict, reason
-    if 0 < not_finite == decided:
-        return "refuted", f"not finite where the derivative is{where('not_finite')}"
+    if 0 < not_finite.sets == decided:
+        first = not_finite.describe(seed)
+        return "refuted", f"not finite where the derivative is (first at {first})"
     reasons = []
-    if not_finite:
+    if not_finite.sets:
         reasons.append(
-            f"NaN or infinity in {not_finite} of {decided} weight sets, where the derivative is "
-            f"finite{where('not_finite')}"
+            f"NaN or infinity in {not_finite.sets} of {decided} weight sets, where the derivative "
+            f"is finite (first at {not_finite.describe(seed)})"
         )
-    if rounded:
+    if rounded.sets:
         reasons.append(
             f"right to rounding in {extended.MANTISSA}-bit mantissas, and above the bound in "
-            f"{rounded} of {decided} weight sets by rounding alone: the formula loses digits, as "
-            f"a division or a difference of near numbers does{where('rounded')}"
+            f"{rounded.sets} of {decided} weight sets by rounding alone: the formula loses digits, "
+            "as a division or a difference of near numbers does "
+            f"(first at {rounded.describe(seed)})"
         )
     return ("inconclusive", "; ".join(reasons)) if reasons else (verdict, reason)
 
 
-def cause_of(suspects: Suspects, not_finite: int) -> str:
+def cause_of(suspects: Suspects, not_finite: Marked) -> str:
     """The likely cause of a refuted formula: a line, whatever there is to say."""
     said = suspects.describe()
     if said:
         return said
-    if not_finite:
+    if not_finite.sets:
         return "no match: the values are not finite"
     return "no match: the error is no larger than two right evaluations may differ by"
 

@@ -54,6 +54,13 @@ class Formula(NamedTuple):
     def key(self) -> tuple[str, str]:
         return self.quantity, self.name
 
+    def is_called(self, name: str) -> bool:
+        """Whether a run of the workflow may call this formula of a file so: FUNCTION, FILE.FUNCTION
+        or, where several files have one name, FOLDER.FILE.FUNCTION.
+        """
+        whole = f"{Path(self.file).stem}.{self.name}"
+        return name in (self.name, whole) or name.endswith(f".{whole}")
+
 
 def claim(quantity: str) -> Callable[[Function], Function]:
     """Mark a function as a formula that claims to equal a quantity; see `NAMES`.

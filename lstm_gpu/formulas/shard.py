@@ -1,6 +1,6 @@
 """A shard of readers' formulas: what a job of the workflow runs, and what the jobs add up to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,32 +8,55 @@ from typing import Any
 from lstm_gpu import backend as backends
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.cause import Scaling, Suspect, Suspects
-from lstm_gpu.formulas.judgement import Key, Marked, Trial, in_one_dtype
+from lstm_gpu.formulas.judgement import MARKS, Key, Marked, Trial, in_one_dtype
 from lstm_gpu.formulas.loading import Formula, load
 from lstm_gpu.formulas.trial import try_case
 from lstm_gpu.tally import Tally
 from lstm_gpu.weights import Case
 
 
-def load_all(paths: Iterable[str | Path]) -> list[Formula]:
+def names_of(paths: Iterable[str | Path]) -> list[str]:
+    """What each file is called in the names of its formulas: FILE, or FOLDER.FILE where another is.
+
+    As many folders as it takes to tell the files apart, by more than capitals, which the file
+    systems that counterexamples are written to may not know.
+    """
+    parts = [(*path.parent.resolve().parts, path.stem) for path in map(Path, paths)]
+    depths = [1] * len(parts)
+    while True:
+        names = [".".join(part[-depth:]) for part, depth in zip(parts, depths, strict=True)]
+        folded = [name.casefold() for name in names]
+        longer = [
+            min(depth + (folded.count(name) > 1), len(part) - 1)  # but for the root
+            for name, depth, part in zip(folded, depths, parts, strict=True)
+        ]
+        if longer == depths:
+            return names
+        depths = longer
+
+
+def load_all(paths: Iterable[str | Path], names: Sequence[str] | None = None) -> list[Formula]:
     """The formulas of several files, named FILE.FUNCTION.
+
+    names : of the files; those of `names_of` where they are left out
 
     Raises
     ------
     InputError
-        A file cannot be read or run; two formulas have one name and claim the same.
+        A file cannot be read or run, or two formulas would have one name and claim the same.
     """
-    formulas = []
-    for path in map(Path, paths):
-        formulas += [f._replace(name=f"{path.stem}.{f.name}") for f in load(path)]
-    keys = [formula.key for formula in formulas]
-    for formula in formulas:
-        if keys.count(formula.key) > 1:
-            raise InputError(
-                f"`formulas` must have each name once, but there are two {formula.name} for "
-                f"{formula.quantity}. Rename a function, or the file `{formula.file}`."
-            )
-    return formulas
+    paths = list(map(Path, paths))
+    formulas: dict[tuple[str, str], Formula] = {}
+    for path, name in zip(paths, names or names_of(paths), strict=True):
+        for formula in (f._replace(name=f"{name}.{f.name}") for f in load(path)):
+            twin = formulas.setdefault(formula.key, formula)
+            if twin is not formula:
+                raise InputError(
+                    f"`formulas` must have each name once, but `{twin.file}` and `{formula.file}` "
+                    f"both have {formula.name} for {formula.quantity}. Name each file once, or "
+                    "rename one."
+                )
+    return list(formulas.values())
 
 
 def formulas_shard(
@@ -44,8 +67,11 @@ def formulas_shard(
     stop: int,
     backend: str = "auto",
     progress: Any = None,
+    names: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Put the formulas of some files on trial over weight sets ``range(start, stop)`` of a case.
+
+    names : of the files, as in `load_all`
 
     Returns
     -------
@@ -53,7 +79,7 @@ def formulas_shard(
     `Evidence` merges.
     """
     xp = backends.select(backend)
-    formulas = load_all(paths)
+    formulas = load_all(paths, names)
     trial = Trial()
     try_case(formulas, case, seed, start, stop, xp, trial, progress)
     return {
@@ -70,9 +96,10 @@ def formulas_shard(
                 "sha256": formula.sha256,
                 "error": trial.errors.get(formula.key, ""),
                 **{
-                    name: getattr(trial, name).get(formula.key, Marked()).sets
-                    for name in ("not_finite", "rounded")
+                    name: _marked_to_dict(getattr(trial, name).get(formula.key, Marked()))
+                    for name in MARKS
                 },
+                "not_longer": formula.key in trial.not_longer,
                 "decided": trial.decided.get(formula.key, 0),
                 "suspects": _suspects_to_dict(trial.suspects.get(formula.key, Suspects())),
             }
@@ -92,8 +119,9 @@ class FormulaEvidence:
     name: str
     sha256: str
     errors: dict[str, str] = field(default_factory=dict)
-    not_finite: int = 0
-    rounded: int = 0
+    not_finite: Marked = field(default_factory=Marked)
+    rounded: Marked = field(default_factory=Marked)
+    not_longer: bool = False
     decided: int = 0
     suspects: Suspects = field(default_factory=Suspects)
 
@@ -118,12 +146,14 @@ class FormulaEvidence:
     def _failures(self) -> list[str]:
         return [error for _, error in sorted(self.errors.items()) if error]
 
-    def merge(self, row: Mapping[str, Any], dtype: str) -> None:
-        """Add a shard's row, of a case of this dtype."""
-        known, error = self.errors.get(dtype, ""), str(row["error"])
-        self.errors[dtype] = min(known, error) if known and error else known or error
-        for name in ("not_finite", "rounded", "decided"):
-            setattr(self, name, getattr(self, name) + int(row[name]))
+    def merge(self, row: Mapping[str, Any], case: Case) -> None:
+        """Add the row of a shard of a case, after those of the cases and indices before it."""
+        known, error = self.errors.get(case.dtype, ""), str(row["error"])
+        self.errors[case.dtype] = min(known, error) if known and error else known or error
+        for name in MARKS:
+            getattr(self, name).merge(_marked_from_dict(row[name], case))
+        self.not_longer |= row["not_longer"]
+        self.decided += int(row["decided"])
         self.suspects.merge(_suspects_from_dict(row["suspects"]))
 
 
@@ -131,11 +161,25 @@ def merge_rows(shards: Iterable[Mapping[str, Any]]) -> dict[Key, FormulaEvidence
     """The formulas of all shards, in the order of the files."""
     merged: dict[Key, FormulaEvidence] = {}
     for content in shards:
+        case = Case.from_dict(content["case"])
         for row in content["formulas"]:
             key = row["quantity"], row["name"]
             evidence = merged.setdefault(key, FormulaEvidence(*key, row["sha256"]))
-            evidence.merge(row, content["case"]["dtype"])
+            evidence.merge(row, case)
     return merged
+
+
+def _marked_to_dict(marked: Marked) -> dict[str, Any]:
+    """How many, and the first: its case is the shard's."""
+    first = {"index": marked.index, "entry": list(marked.entry)} if marked.case else None
+    return {"sets": marked.sets, "first": first}
+
+
+def _marked_from_dict(content: Mapping[str, Any], case: Case) -> Marked:
+    first = content["first"]
+    if first is None:
+        return Marked(content["sets"])
+    return Marked(content["sets"], case, first["index"], tuple(first["entry"]))
 
 
 def _suspects_to_dict(suspects: Suspects) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Put formulas on trial on the weight sets of a case, beside the catalogue's wrong ones."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,11 @@ Array = Any
 _ENTRIES = 2**17  # of a block's Jacobians, as in `campaign`
 
 
+def block_size(case: Case) -> int:
+    """Weight sets with which a formula is called at once, at most; by x there are m points of m."""
+    return max(1, _ENTRIES // max(case.hidden_size, case.input_size) ** 2)
+
+
 def try_case(
     formulas: list[Formula],
     case: Case,
@@ -42,7 +47,7 @@ def try_case(
     """
     found.tallies.setdefault(case, Tally())
     settled: set[Key] = set()
-    size = max(1, _ENTRIES // max(case.hidden_size, case.input_size) ** 2)  # by x: m points of m
+    size = block_size(case)
     for first in range(start, stop, size):
         last = min(first + size, stop)
         sets = (draw or drawn)(case, seed, first, last, xp)
@@ -121,19 +126,34 @@ def examine(
     reference: str,
     xp: Any,
     draw: Draw | None = None,
+    calls: Sequence[tuple[int, int]] = (),
 ) -> Comparison:
-    """Evaluate one comparison of a formula again.
+    """Evaluate one comparison of a formula again, on one weight set.
+
+    calls : the ranges of weight sets with which the formula is called, one after the other, the
+        last of which has `index`; with that set alone where they are left out
 
     Raises
     ------
     InputError
         The formula cannot be evaluated, or there is no such reference.
     """
-    sets = (draw or drawn)(case, seed, index, index + 1, xp)
-    if formula.quantity != ARGMAX:
-        return compare_sets(formula, sets, reference)
+    for start, stop in calls or [(index, index + 1)]:
+        sets = (draw or drawn)(case, seed, start, stop, xp)
+        if formula.quantity == ARGMAX:
+            comparison = _compare_directions(formula, sets, case, seed, start, reference, xp)
+        else:
+            comparison = compare_sets(formula, sets, reference)
+    at = slice(index - start, index - start + 1)
+    of_one = {name: getattr(comparison, name)[at] for name in ("claimed", "measured", "bound")}
+    return comparison._replace(**of_one)
+
+
+def _compare_directions(
+    formula: Formula, sets: WeightSets, case: Case, seed: int, start: int, reference: str, xp: Any
+) -> Comparison:
     with np.errstate(all="ignore"):
-        directions = Directions(sets, case, seed, range(index, index + 1), xp)
+        directions = Directions(sets, case, seed, range(start, start + len(sets)), xp)
         claimed = evaluate(formula, directions.view, directions.truth.shape)
         tried = directions.compare(formula.name, "", directions.blank(claimed))
         return _measured_by(tried, formula, reference)

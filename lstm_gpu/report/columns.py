@@ -132,8 +132,14 @@ def table(path: str | os.PathLike[str], name: str) -> "pd.DataFrame":
     if raw.partition(b"\n")[0].rstrip(b"\r") != header:
         raise _damaged(path, "its header is another one")
     try:
-        frame = pd.read_csv(io.BytesIO(raw), keep_default_na=False, na_values=[""])
-    except (ValueError, OverflowError) as error:  # lines of other lengths, bytes that are no UTF-8
+        frame = pd.read_csv(
+            io.BytesIO(raw),
+            keep_default_na=False,
+            na_values=[""],
+            # Of itself pandas takes a column with empty cells for floats, which end at 2^53.
+            dtype={"seed": "UInt64"} if "seed" in TABLES[name] else None,
+        )
+    except (ValueError, TypeError, OverflowError) as error:  # other lengths, no UTF-8, no seeds
         raise _damaged(path, " ".join(str(error).split())[:200]) from error
     if not isinstance(frame.index, pd.RangeIndex):
         raise _damaged(path, "its lines are longer than its header")

@@ -21,6 +21,7 @@ from lstm_gpu.fields import (
     check,
     choice,
 )
+from lstm_gpu.formulas.judgement import MARKS
 from lstm_gpu.formulas.loading import NAMES
 from lstm_gpu.ledger import MADE_FROM
 from lstm_gpu.weights import DISTRIBUTIONS, DTYPES, REGIMES
@@ -148,12 +149,15 @@ _SURVEY_ROW = {
     **dict.fromkeys(EVENTS, COUNT),
     **{f"{event}_from": Maybe(NUMBER) for event in EVENTS},
 }
+_PLACE = {"index": COUNT, "entry": [COUNT]}
 _FORMULA = {
     "quantity": choice(NAMES),
     "name": TEXT,
     "sha256": DIGEST,
     "error": TEXT,
-    **dict.fromkeys(("not_finite", "rounded", "decided"), COUNT),
+    **{name: {"sets": COUNT, "first": Maybe(_PLACE)} for name in MARKS},
+    "not_longer": FLAG,
+    "decided": COUNT,
     "suspects": {
         "wrong_sets": COUNT,
         "suspects": Each(NAME, {"fits": FLAG, "scores": NUMBER, "sets": COUNT}),
@@ -208,6 +212,13 @@ def check_shard(content: Any, kind: str, source: str) -> None:
             check(record["worst"]["index"], inside, source, "records.worst.index")
     for row in content.get("enclosures", ()):
         check(row["index"], inside, source, "enclosures.index")
+    for row in content.get("formulas", ()):
+        for name in MARKS:
+            marked, place = row[name], f"formulas.{name}"
+            check(marked["sets"], within, source, f"{place}.sets")
+            if marked["sets"]:
+                check(marked["first"], _PLACE, source, f"{place}.first")
+                check(marked["first"]["index"], inside, source, f"{place}.first.index")
     for part in content.get("ladder", ()):
         _same_lengths(part, ("steps", "gap", "bound", "excess", "label"), source)
     for part in content.get("injections", ()):

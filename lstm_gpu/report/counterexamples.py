@@ -1,7 +1,8 @@
 """For every refuted reading, one weight set and entry that anyone can recompute from the seed."""
 
+import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from lstm_gpu.weights import DISTRIBUTIONS, Case
 
 FOLDER = "counterexamples"
 VALUES = ("claimed", "measured", "error", "bound")
+_LONGEST_NAME = 150  # bytes of a reading's name in that of a file, which may have 255 in all
 
 
 def choose(findings: list[Finding]) -> Finding | None:
@@ -40,9 +42,18 @@ def _effort(finding: Finding) -> tuple[bool, int, bool, bool, int, float]:
     return ratio <= 1, case.hidden_size, *unusual, plainness, -ratio
 
 
+def file_name(claim: str, reading: str) -> str:
+    """CLAIM__READING.json; a long name of a formula is cut, and a digest tells it apart."""
+    whole = reading.encode()
+    if len(whole) > _LONGEST_NAME:
+        cut = whole[:_LONGEST_NAME].decode(errors="ignore")
+        reading = f"{cut}-{hashlib.sha256(whole).hexdigest()[:16]}"
+    return f"{claim}__{reading}.json"
+
+
 def path_of(claim: str, reading: str) -> str:
     """Path of a reading's counterexample, relative to the results."""
-    return str(child(Path(FOLDER), f"{claim}__{reading}.json"))
+    return str(child(Path(FOLDER), file_name(claim, reading)))
 
 
 def content(
@@ -92,28 +103,30 @@ def write(
     config: Mapping[str, Any],
     accuracies: Mapping[str, Accuracy],
     folder: Path,
-    own: Callable[[tuple[str, str], Finding, Mapping[str, Any]], Any] | None = None,
+    own: Mapping[tuple[str, str], dict[str, Any] | None],
 ) -> dict[tuple[str, str], tuple[str, Case | None]]:
     """Write the counterexamples into `folder`/counterexamples.
 
-    own : makes the content for a reader's own formula, whose name has a point
+    own : of readers' own formulas, their content, None where there is none; `findings` may have
+        their keys, too
 
     Returns
     -------
     (claim, reading) -> path relative to `folder`, and the case that it is of
     """
     (folder / FOLDER).mkdir()
-    written = {}
-    for (claim, reading), of_cases in findings.items():
+    written: dict[tuple[str, str], tuple[str, Case | None]] = {}
+
+    def add(key: tuple[str, str], found: dict[str, Any], case: Case | None) -> None:
+        path = path_of(*key)
+        files.write_json(folder / path, "counterexample", found)
+        written[key] = path, case
+
+    for key, of_cases in findings.items():
         chosen = choose(of_cases)
-        if chosen is not None:
-            path = path_of(claim, reading)
-            if own and "." in reading:
-                found = own((claim, reading), chosen, config)
-                if found is None:
-                    continue
-            else:
-                found = content(claim, reading, chosen, config, accuracies)
-            files.write_json(folder / path, "counterexample", found)
-            written[claim, reading] = (path, chosen.case)
+        if chosen is not None and key not in own:
+            add(key, content(*key, chosen, config, accuracies), chosen.case)
+    for key, example in own.items():
+        if example is not None:
+            add(key, example, Case.from_dict(example["case"]))
     return written

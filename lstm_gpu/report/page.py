@@ -13,7 +13,7 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.report import enclosures, findings, inputs, manifest, style
 from lstm_gpu.report.counterexamples import VALUES, path_of
 from lstm_gpu.report.mathml import typeset
-from lstm_gpu.report.verdicts import REFUTED, readings
+from lstm_gpu.report.verdicts import readings
 
 SYMBOLS = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 # figure -> heading, what it is a picture of (for those who cannot see it), table with its data
@@ -238,8 +238,8 @@ def _ratio(value: float) -> str:
 
 
 def _example(results: Path, row: dict[str, Any]) -> dict[str, Any] | None:
-    """The counterexample of a refuted reading."""
-    if row["verdict"] != REFUTED or not isinstance(row["counterexample"], str):
+    """The counterexample of a reading, of one that is refuted or mixes weight sets."""
+    if not isinstance(row["counterexample"], str):
         return None
     path = path_of(row["claim"], row["reading"])  # and no other, whatever the table says
     if row["counterexample"] != path:
@@ -250,7 +250,8 @@ def _example(results: Path, row: dict[str, Any]) -> dict[str, Any] | None:
     recorded = replay.read(results / path)
     if missing := [name for name in VALUES if name not in recorded.content]:
         raise InputError(f"`{missing[0]}` in `{results / path}` is missing. Make it again.")
-    return {"path": quote(path), **recorded.content}
+    calls = replay.called_with(recorded.content) if recorded.calls else ""
+    return {**recorded.content, "path": quote(path), "called_with": calls}
 
 
 def _picture(results: Path, name: str) -> str:

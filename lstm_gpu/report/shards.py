@@ -18,7 +18,7 @@ from lstm_gpu.claims import injection
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.shard import FormulaEvidence, merge_rows, tally_of
+from lstm_gpu.formulas.shard import FormulaEvidence, merge_rows, names_of, tally_of
 from lstm_gpu.lint import Lint
 from lstm_gpu.report.contents import check_shard
 from lstm_gpu.sphere.summary import merge_summaries
@@ -197,12 +197,13 @@ def _identify(evidence: Evidence, content: dict[str, Any], path: Path) -> tuple[
 def _check_formulas(evidence: Evidence, content: dict[str, Any], path: Path) -> None:
     """Refuse a shard of formulas that the configuration does not have, or not in this version."""
     paths = configuration.formula_paths(evidence.config)
-    wanted = {hashlib.sha256(file.read_bytes()).hexdigest() for file in paths}
-    found = {row["sha256"] for row in content["formulas"]}
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in paths]
+    wanted = set(zip(names_of(paths), digests, strict=True))
+    found = {(row["name"].rpartition(".")[0], row["sha256"]) for row in content["formulas"]}
     if found != wanted:
         raise InputError(
-            f"`{path}` tried other formulas, or another version of their file, than `formulas` "
-            "has now. Delete it and run the workflow again."
+            f"`{path}` tried other formulas, or another version of their file, or one of another "
+            "name, than `formulas` has now. Delete it and run the workflow again."
         )
 
 

@@ -70,8 +70,9 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         `results` cannot be written. Then nothing is written.
     """
     evidence = collect(shards, config)
+    refuted = own.refutations(evidence)
     in_cases = [
-        (case, found | own.in_case(evidence, case) if case else found)
+        (case, found | own.in_case(evidence, case, refuted) if case else found)
         for case, found in verdicts.in_cases(evidence)
     ]
     readings = [*verdicts.readings(), *own.readings(evidence)]
@@ -85,7 +86,8 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
     }
     with staged(Path(results)) as folder:
         accuracies = evidence.accuracies
-        written = counterexamples.write(by_reading, config, accuracies, folder, own.counterexample)
+        examples = {key: refuted[key].example if key in refuted else None for key in evidence.own}
+        written = counterexamples.write(by_reading, config, accuracies, folder, examples)
         paths = {key: path for key, (path, _) in written.items()}
         _write(folder / "verdicts.csv", VERDICT_COLUMNS, verdict_rows(readings, by_reading, paths))
         _write(folder / "cases.csv", CASES_COLUMNS, case_rows(readings, in_cases, config, written))
@@ -96,7 +98,7 @@ def aggregate(shards: Iterable[Path], config: Mapping[str, Any], results: Path) 
         _write(folder / "alignment.csv", TABLES["alignment.csv"], rows)
         rows = [row for name in FORMATS for row in evidence.surveys[name]["rows"]]
         _write(folder / "sigmoid.csv", SIGMOID_COLUMNS, rows)
-        _write(folder / "formulas.csv", own.COLUMNS, own.rows(evidence, by_reading))
+        _write(folder / "formulas.csv", own.COLUMNS, own.rows(evidence, by_reading, refuted))
         _write(folder / "enclosures.csv", ENCLOSURE_COLUMNS, enclosure_rows(evidence))
         _write(folder / "ladder.csv", LADDER_COLUMNS, ladder_rows(evidence))
         _write(folder / "lint.csv", inputs.COLUMNS, list(inputs.rows(evidence)))

@@ -11,6 +11,15 @@ from lstm_gpu.weights.portable import atanh
 
 REGIMES = ("generic", "saturated", "large_cell", "near_zero")
 
+# In the place of a regime's name: a generic state of which these arrays are exactly 0. The first
+# step of every LSTM starts from h = c = 0, and the document's cell has no bias.
+EDGES: dict[str, tuple[str, ...]] = {
+    "first_step": ("h_prev", "c_prev"),
+    "zero_input": ("x",),
+    "zero_bias": ("b",),
+    "all_zero": ("h_prev", "c_prev", "x", "b"),
+}
+
 _SATURATED_INPUT = 32.0  # |x| up to 32: preactivations of tens, beyond 16.6 and 36.7 (D5)
 _LEAST_LARGE_CELL, _MOST_LARGE_CELL = 20.0, 100.0  # tanh(20) = 1 - 8e-18 rounds to 1
 _NEAR_ZERO = 2.0**-20

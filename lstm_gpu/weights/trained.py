@@ -29,6 +29,10 @@ __all__ = ["GIVEN", "TRAINED", "Trained", "load"]
 
 TRAINED = "trained"  # in the place of a distribution's name
 GIVEN = "given"  # in the place of a regime's, where the file has states
+# Of the edges those of the state: the bias is the layer's own. Where the file has states, its x are
+# what the layer meets; but a sequence starts from h = c = 0 with any of them.
+_OF_GIVEN = ("first_step",)
+_OF_DRAWN = ("first_step", "zero_input", "all_zero")
 LARGEST = 2**29
 """Bytes of a file, and of its arrays together: n = m = 2048 in float64 take half."""
 
@@ -59,18 +63,21 @@ class Trained:
     sha256: str
 
     def case(self, regime: str) -> Case:
-        """The weights with the states of a regime, or with those of the file (`GIVEN`)."""
+        """The weights with the states of a regime or edge, or with those of the file (`GIVEN`)."""
         n, m = self.W.shape[1:]
         return Case(n, m, str(self.W.dtype), TRAINED, regime)
 
     @property
     def cases(self) -> list[Case]:
-        """With the states of the file, or with states drawn in every regime."""
-        regimes = states.REGIMES if self.states is None else (GIVEN,)
+        """With the states of the file, or with states drawn in every regime; and at the edges."""
+        drawn = *states.REGIMES, *_OF_DRAWN
+        regimes = drawn if self.states is None else (GIVEN, *_OF_GIVEN)
         return [self.case(regime) for regime in regimes]
 
     def draw(self, case: Case, seed: int, start: int, stop: int, xp: Any = np) -> WeightSets:
         """The weights, the same in each set, with the states of ``range(start, stop)``.
+
+        At an edge the arrays of the state are 0 that it says.
 
         Raises
         ------
@@ -95,6 +102,12 @@ class Trained:
                 )
             x, h, c = (array[start:stop] for array in self.states)
             o = np.ones_like(h)  # unknown; only the rival reading of D1 asks for it
+
+        zero = states.EDGES.get(case.regime, ())
+        x, h, c = (
+            np.zeros_like(array) if name in zero else array
+            for name, array in (("x", x), ("h_prev", h), ("c_prev", c))
+        )
 
         def repeated(array: np.ndarray) -> Any:
             whole = np.broadcast_to(array, (stop - start, *array.shape))

@@ -109,6 +109,7 @@ SURFACE = sources(
     "explicit.py",
     "__main__.py",
     "configuration.py",
+    "counterexample.py",
     "devices.py",
     "job.py",
     "ledger.py",
@@ -116,6 +117,7 @@ SURFACE = sources(
     "packing.py",
     "plain_yaml.py",
     "progress.py",
+    "refutation.py",
     "replay.py",
     "scan.py",
     "scanning.py",
@@ -128,7 +130,7 @@ CORE = sorted(set(sources("**/*")) - set(SURFACE))
 # What draws: of the report, the tables depend on the rest.
 DRAWING = sources("report/figures/**/*", "report/style.py", "report/worst.py")
 TABULATING = sorted(
-    set(sources("report/*.py", "checking.py"))
+    set(sources("report/*.py", "counterexample.py", "refutation.py"))
     - set(DRAWING)
     - set(sources("report/page*"))
 )

@@ -6,7 +6,7 @@ with job(snakemake) as log:
     from functools import partial
 
     from lstm_gpu import ledger
-    from lstm_gpu.formulas.shard import formulas_shard
+    from lstm_gpu.formulas.shard import formulas_shard, names_of
     from lstm_gpu.progress import Progress
 
     params = snakemake.params
@@ -18,6 +18,8 @@ with job(snakemake) as log:
         settings={
             "seed": params.seed,
             "backend": params.backend,
+            # Of the shards' rows, and made from the folders: no digest of the files has them.
+            "names": names_of(snakemake.input.files),
         },
         sources=[*snakemake.input.sources, *snakemake.input.files],
         progress=Progress("formulas", stream=log),
