@@ -253,21 +253,21 @@ class Counterexample(Reader):
         return [*found, json.dumps(written).encode()]
 
     def read(self) -> None:
-        from lstm_gpu import replay
+        from lstm_gpu import recorded
 
-        replay.read(self.path)
+        recorded.read(self.path)
 
 
 class Replay(Counterexample):
     """Reading, recomputing and describing, where the sizes are small."""
 
     def read(self) -> None:
-        from lstm_gpu import replay
+        from lstm_gpu import recorded, replay
 
-        recorded = replay.read(self.path)
-        case = recorded.case
+        found = recorded.read(self.path)
+        case = found.case
         small = case is None or case.hidden_size * case.input_size <= 64
-        if small and recorded.directions <= 4096:
+        if small and found.directions <= 4096:
             said = replay.describe(replay.replay(self.path, "numpy"))
             assert all(line.isprintable() for line in said.split("\n")), said
 

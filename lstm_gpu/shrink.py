@@ -22,7 +22,8 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.explicit import LARGEST_SIZE, as_lists, names_of, of_inputs, of_units
 from lstm_gpu.formulas.quantities import QUANTITIES
 from lstm_gpu.intake import child
-from lstm_gpu.replay import Recorded, comparing, formula_of, is_edited, read
+from lstm_gpu.recorded import Recorded, read
+from lstm_gpu.replay import comparing, formula_of, is_edited
 from lstm_gpu.tally import Comparison, summarise
 from lstm_gpu.weights import WeightSets
 

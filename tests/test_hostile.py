@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import fuzz
-from lstm_gpu import files, replay
+from lstm_gpu import files, recorded, replay
 from lstm_gpu.errors import InputError
 from lstm_gpu.report import page, shards, tables
 from lstm_gpu.shrink import shrink_file
@@ -99,7 +99,7 @@ def test_a_search_without_directions_is_refused(tmp_path, claim):
             tmp_path / "a.json", "counterexample", {**content, "directions": directions}
         )
         with pytest.raises(InputError, match=r"`directions` in .* must be"):
-            replay.read(tmp_path / "a.json")
+            recorded.read(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("index", [2**53 + 1, 2**63, 2**64 - 1])

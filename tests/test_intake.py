@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_gpu import cli, configuration, exhaustive, files, replay
+from lstm_gpu import cli, configuration, exhaustive, files, recorded
 from lstm_gpu.errors import InputError, printable
 from lstm_gpu.intake import child, contents, head
 from lstm_gpu.report import columns, shards
@@ -17,7 +17,7 @@ READERS = {
     "json": lambda path: files.read_json(path, "check"),
     "configuration": configuration.load,
     "kind of a shard": shards.kind_of,
-    "counterexample": replay.read,
+    "counterexample": recorded.read,
     "table": lambda path: columns.table(path, "verdicts.csv"),
     "accuracy": lambda path: exhaustive.accuracy_from([path], "float32"),
     "weights": trained.load,

@@ -14,7 +14,8 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.explicit import NAMES
 from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import load
-from lstm_gpu.replay import comparing, read, replay
+from lstm_gpu.recorded import read
+from lstm_gpu.replay import comparing, replay
 from lstm_gpu.shrink import refuting, shrink, shrink_file
 
 FILE = """

@@ -12,7 +12,8 @@ from lstm_gpu.claims.block import Block
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import load as load_formulas
-from lstm_gpu.replay import describe, read, replay
+from lstm_gpu.recorded import read
+from lstm_gpu.replay import describe, replay
 from lstm_gpu.shrink import shrink_file
 from lstm_gpu.weights import EDGES, REGIMES
 from lstm_gpu.weights.trained import GIVEN, TRAINED, load

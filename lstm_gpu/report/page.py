@@ -8,7 +8,7 @@ from urllib.parse import quote
 import jinja2
 import pandas as pd
 
-from lstm_gpu import files, intake, replay
+from lstm_gpu import files, intake, recorded, replay
 from lstm_gpu.errors import InputError
 from lstm_gpu.report import enclosures, findings, inputs, manifest, style
 from lstm_gpu.report.counterexamples import VALUES, path_of
@@ -247,11 +247,12 @@ def _example(results: Path, row: dict[str, Any]) -> dict[str, Any] | None:
             f"`counterexample` in `{results / 'verdicts.csv'}` must be {path}, got "
             f"{row['counterexample']:.60}. Run the workflow again."
         )
-    recorded = replay.read(results / path)
-    if missing := [name for name in VALUES if name not in recorded.content]:
+    counterexample = recorded.read(results / path)
+    content = counterexample.content
+    if missing := [name for name in VALUES if name not in content]:
         raise InputError(f"`{missing[0]}` in `{results / path}` is missing. Make it again.")
-    calls = replay.called_with(recorded.content) if recorded.calls else ""
-    return {**recorded.content, "path": quote(path), "called_with": calls}
+    calls = replay.called_with(content) if counterexample.calls else ""
+    return {**content, "path": quote(path), "called_with": calls}
 
 
 def _picture(results: Path, name: str) -> str:

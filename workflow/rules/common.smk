@@ -118,6 +118,7 @@ SURFACE = sources(
     "plain_yaml.py",
     "progress.py",
     "refutation.py",
+    "recorded.py",
     "replay.py",
     "scan.py",
     "scanning.py",
