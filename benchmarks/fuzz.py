@@ -18,6 +18,7 @@ import io
 import json
 import os
 import random
+import re
 import resource
 import shutil
 import subprocess
@@ -576,6 +577,12 @@ def one_reader(name: str, inputs: int, seed: int) -> None:
     atheris.Fuzz()
 
 
+def _covered(said: str) -> int:
+    """Places in the code that the inputs reached, by the last line of the fuzzer; 0 for none."""
+    found = re.findall(r"DONE +cov: (\d+)", said)
+    return int(found[-1]) if found else 0
+
+
 def _traceback(said: str) -> str:
     """The last traceback, without what the fuzzer says around it."""
     lines = said.partition("Traceback")[2].splitlines() or said.splitlines()
@@ -617,9 +624,12 @@ def main() -> int:
         seconds = time.perf_counter() - began
         finding = "" if ended.returncode == 0 else _traceback(ended.stderr)
         guided = ended.stdout.startswith("atheris")
+        places = _covered(ended.stderr) if guided else None
+        if guided and not finding and not places:
+            finding = "the inputs followed no coverage: the readers' code is not instrumented"
         rows.append(
-            {"reader": name, "inputs": inputs, "guided": guided, "seconds": round(seconds, 1)}
-            | {"findings": int(bool(finding)), "finding": finding}
+            {"reader": name, "inputs": inputs, "guided": guided, "places_covered": places}
+            | {"seconds": round(seconds, 1), "findings": int(bool(finding)), "finding": finding}
         )
         print(
             f"{name:<16}{inputs:>9}{seconds:>9.1f}  {finding or 'none'}",
