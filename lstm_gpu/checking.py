@@ -14,7 +14,7 @@ from lstm_gpu.errors import InputError
 from lstm_gpu.formulas import hints, loading
 from lstm_gpu.formulas.judgement import MARKS, Marked, Trial, cause_of, weigh
 from lstm_gpu.formulas.loading import Formula
-from lstm_gpu.formulas.table import table
+from lstm_gpu.formulas.table import table, word_of
 from lstm_gpu.formulas.trial import try_case
 from lstm_gpu.plan import Plan, plan_of
 from lstm_gpu.refutation import Loaded, Refutation, findings_of, refutation
@@ -220,11 +220,11 @@ def exit_code(results: Sequence[Result]) -> int:
 
 
 def as_json(results: Sequence[Result], plan: Plan) -> dict[str, Any]:
-    """The results as JSON values: infinity and NaN are None."""
+    """The results as JSON values: infinity and NaN are None, and a verdict is the table's word."""
     rows = [
         {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in asdict(result).items()
+            for name, value in (asdict(result) | {"verdict": word_of(result)}).items()
         }
         for result in results
     ]

@@ -1,25 +1,26 @@
 """The command line: check formulas, replay and shrink counterexamples, read verdicts.
 
 Exit codes: 0 everything supported, 1 something refuted, 2 wrong usage or input, 3 inconclusive and
-nothing refuted; 70 for a defect of this program, which keeps its traceback. Modules are imported by
-the command that needs them, so that --help is quick.
+nothing refuted; 70 for a defect of this program, which keeps its traceback. A reader of our output
+that goes early changes none of these, but that it stops a `scan`: 141, if nothing was refuted until
+then. Modules are imported by the command that needs them, so that --help is quick.
 """
 
 import argparse
 import csv
 import io
-import shlex
-import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lstm_gpu import __version__
-from lstm_gpu.errors import InputError, printable
+from lstm_gpu import __version__, output
+from lstm_gpu.errors import InputError
+from lstm_gpu.output import complain, say
 
 SUPPORTED, REFUTED, WRONG_INPUT, INCONCLUSIVE = range(4)
 INTERRUPTED = 130  # as shells have it
+UNREAD = 141  # the same, of SIGPIPE
 DEFECT = 70  # as sysexits.h has it: an error of this program's own, which says nothing of a formula
 _LARGEST_TABLE = 2**24  # bytes: five times the mutants of the largest configuration
 _MOST_MUTANTS = 10_000
@@ -29,21 +30,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; expected failures are one line on stderr."""
     options = _parser().parse_args(arguments)
     try:
+        output.need_output()
         return options.run(options)
     except InputError as error:
-        print(f"lstm_gpu: {error}", file=sys.stderr)
+        complain(f"lstm_gpu: {error}")
         return WRONG_INPUT
     except MemoryError:
-        print("lstm_gpu: no memory left. Choose smaller sizes.", file=sys.stderr)
+        complain("lstm_gpu: no memory left. Choose smaller sizes.")
         return WRONG_INPUT
     except KeyboardInterrupt:
-        print("lstm_gpu: interrupted", file=sys.stderr)
+        complain("lstm_gpu: interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output (head, less) has seen enough
-        sys.stderr.close()
-        return SUPPORTED
+    except BrokenPipeError:  # of stderr, under the progress of a scan
+        complain("lstm_gpu: nobody reads on: stopped without a verdict")
+        return UNREAD
     except Exception:
-        traceback.print_exc()
+        complain(traceback.format_exc())
         return DEFECT
 
 
@@ -144,6 +146,7 @@ def _size(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     from lstm_gpu import checking, files
     from lstm_gpu.counterexample import refuse_foreign
+    from lstm_gpu.formulas.helpers import keep_beside
     from lstm_gpu.formulas.loading import load
     from lstm_gpu.formulas.table import table
     from lstm_gpu.plan import plan_of
@@ -163,6 +166,7 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         files.refuse_foreign(options.json, _CHECK)
     formulas = load(options.file)
+    keep_beside(options.file)
     refuse_foreign(formulas, options.counterexamples)
     results = checking.check_formulas(formulas, plan)
     written: dict[tuple[str, str], Path] = {}
@@ -173,12 +177,13 @@ def _check(options: argparse.Namespace) -> int:
             files.write_json(options.json, _CHECK, checking.as_json(results, plan))
     except InputError as error:
         unwritten = error
-    named = ["--formula", str(options.file)]
-    named += ["--weights", str(options.weights)] if options.weights else []
+    named = ["--formula", output.argument(options.file)]
+    named += ["--weights", output.argument(options.weights)] if options.weights else []
     commands = {
-        key: shlex.join(["lstm-gpu", "replay", str(path), *named]) for key, path in written.items()
+        key: output.command(["lstm-gpu", "replay", output.argument(path), *named])
+        for key, path in written.items()
     }
-    _say(table(results, commands))
+    say(table(results, commands))
     if unwritten is not None:
         raise unwritten
     return checking.exit_code(results)
@@ -212,13 +217,16 @@ def _scan(options: argparse.Namespace) -> int:
     from lstm_gpu import scanning
 
     plan = scanning.Scan(**{name: getattr(options, name) for name in scanning.OPTIONS})
-    print(scanning.line(scanning.HEADS))
-    seen = set()
+    read, seen = say(scanning.line(scanning.HEADS)), []
     for verdict, cells in plan.run():
-        print(scanning.line(cells), flush=True)
-        seen.add(verdict)
+        seen.append(verdict)
+        read = read and say(scanning.line(cells))
+        if not read:
+            break
     if "refuted" in seen:
         return REFUTED
+    if len(seen) < len(plan.cases):
+        return UNREAD
     return INCONCLUSIVE if "inconclusive" in seen else SUPPORTED
 
 
@@ -226,7 +234,7 @@ def _replay(options: argparse.Namespace) -> int:
     from lstm_gpu.replay import describe, replay
 
     outcome = replay(options.file, options.backend, options.formula, options.weights)
-    _say(describe(outcome))
+    say(describe(outcome))
     return {"supported": SUPPORTED, "refuted": REFUTED}.get(outcome.verdict, INCONCLUSIVE)
 
 
@@ -236,7 +244,7 @@ def _shrink(options: argparse.Namespace) -> int:
 
     small, program, found = shrink_file(options.file, options.formula, options.weights)
     n, m = found.sets.h_prev.shape[1], found.sets.x.shape[1]
-    _say(
+    say(
         f"n = {n}, m = {m}, entry {found.entry}: claimed {found.claimed!r}, measured "
         f"{found.measured!r}, bound {found.bound:.3g}\n{small}\n{program}"
         + (f"\n{EDITED}" if found.edited else "")
@@ -257,9 +265,9 @@ def _verdicts(options: argparse.Namespace) -> int:
     if not seen <= {"supported", "refuted", "inconclusive"}:
         raise InputError(f"`{path}` has rows without a verdict: damaged. Run the workflow again.")
     missed = _missed(options.results / "mutants.csv")
-    _say(_table(rows))
+    say(_table(rows))
     for claim, names in missed.items():
-        _say(f"{claim} missed: {', '.join(names)}")
+        say(f"{claim} missed: {', '.join(names)}")
     if "refuted" in seen:
         return REFUTED
     return INCONCLUSIVE if "inconclusive" in seen else SUPPORTED
@@ -302,13 +310,6 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
         ) from None
 
 
-def _say(text: str) -> None:
-    """Print lines that may quote files: nothing in them steers the terminal."""
-    if sys.stdout is None or sys.stdout.closed:  # by a formula file; the descriptor is still ours
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    print("\n".join(map(printable, text.splitlines())))
-
-
 _COLUMNS = ("claim", "reading", "verdict", "error_over_bound", "smallest_detectable", "mutants")
 
 
@@ -341,5 +342,5 @@ def _validate(options: argparse.Namespace) -> int:
     from lstm_gpu import configuration
 
     configuration.load(options.file)
-    _say(f"{options.file}: valid")
+    say(f"{options.file}: valid")
     return SUPPORTED

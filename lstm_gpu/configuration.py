@@ -54,6 +54,8 @@ LEAST_RISK = 1e-300
 VALUES = {"float16": 2**16, "float32": 2**32}
 """How many values a format has, where all of them can be measured."""
 
+_PLACEHOLDER = set("<>{}")  # in a path that a rule of the workflow names
+
 SIGMOID_RANGE = 2**26
 """Magnitudes (bit patterns without the sign) of one job of the exhaustive survey: 32 jobs."""
 
@@ -120,7 +122,7 @@ def formula_paths(config: Mapping[str, Any], source: str = "configuration") -> l
     Raises
     ------
     InputError
-        There is no such file.
+        There is no such file, or its name cannot stand in tables and rules.
     """
     paths = [SCHEMA.parents[2] / name for name in config.get("formulas", ())]
     for name, path in zip(config.get("formulas", ()), paths, strict=True):
@@ -128,6 +130,12 @@ def formula_paths(config: Mapping[str, Any], source: str = "configuration") -> l
             raise InputError(
                 f"{source}: `formulas` must name Python files, but there is no `{name}`. Give its "
                 "path from the folder of the Snakefile, or from /."
+            )
+        whole = f"{path}{path.parent.resolve()}"
+        if not whole.isprintable() or _PLACEHOLDER & set(whole):
+            raise InputError(
+                f"{source}: `formulas` must have names of printable signs other than <>{{}}, which "
+                f"Snakemake reads as placeholders, but `{name}` or its folder has not. Rename it."
             )
     return paths
 

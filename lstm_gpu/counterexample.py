@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_gpu import files
-from lstm_gpu.errors import InputError
+from lstm_gpu.errors import InputError, printable
 from lstm_gpu.examination import at_entry
 from lstm_gpu.formulas.directions import DIRECTIONS
 from lstm_gpu.formulas.inputs import Draw, drawn
@@ -94,7 +94,7 @@ def counterexample(
         "parts": {},
         "hex": hexadecimal,
         "formula": {
-            "file": Path(formula.file).name,
+            "file": printable(Path(formula.file).name),
             "sha256": formula.sha256,
             "place": _place(formula.file),
         },

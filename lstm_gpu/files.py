@@ -24,6 +24,7 @@ __all__ = [
     "digest",
     "read_json",
     "refuse_foreign",
+    "refuse_unlike",
     "write_bytes",
     "write_json",
     "write_text",
@@ -100,15 +101,16 @@ def refuse_foreign(path: str | os.PathLike[str], kind: str) -> None:
     InputError
         Something stands under that name, and is no file that `write_json` wrote with this kind.
     """
+    refuse_unlike(path, f'{{\n "format": "lstm_gpu {kind}"', f"a `lstm_gpu {kind}` file")
+
+
+def refuse_unlike(path: str | os.PathLike[str], begins: str, what: str) -> None:
+    """The same for a file that is known by its first signs, and called `what` where it is not."""
     if not os.path.lexists(path):
         return
-    start = f'{{\n "format": "lstm_gpu {kind}"'.encode()
-    remedy = "Choose another name."
+    start, remedy = begins.encode(), "Choose another name."
     if intake.head(path, len(start), remedy) != start:
-        raise InputError(
-            f"`{path}` exists, and is not a `lstm_gpu {kind}` file: it is not written over. "
-            f"{remedy}"
-        )
+        raise InputError(f"`{path}` exists, and is not {what}: it is not written over. {remedy}")
 
 
 def write_json(path: str | os.PathLike[str], kind: str, content: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from lstm_gpu.errors import InputError
 
-__all__ = ["child", "contents", "head", "opened"]
+__all__ = ["child", "contents", "head", "is_plain", "opened"]
 
 LONGEST_NAME = 255  # bytes, as file systems have it
 
@@ -87,6 +87,16 @@ def head(path: str | os.PathLike[str], count: int, remedy: str = "Check the name
         return file.read(count)
 
 
+def is_plain(name: str) -> bool:
+    """Whether a name is that of a file in a folder, and of none above or below it."""
+    try:
+        size = len(os.fsencode(name))
+    except UnicodeEncodeError:  # of a locale that has no such sign
+        return False
+    shown = name.isprintable() and "/" not in name and "\\" not in name
+    return shown and not name.startswith(".") and 0 < size <= LONGEST_NAME
+
+
 def child(folder: Path, name: str) -> Path:
     """The path of a file that lies in `folder` itself, for a name that is made from data.
 
@@ -95,8 +105,7 @@ def child(folder: Path, name: str) -> Path:
     InputError
         The name leads elsewhere (a link of that name does, too), or no file can have it.
     """
-    plain = "/" not in name and "\\" not in name and name.isprintable() and not name.startswith(".")
-    if not plain or not 0 < len(os.fsencode(name)) <= LONGEST_NAME:
+    if not is_plain(name):
         raise InputError(
             f"`{name[:60]}` must be a plain file name to stand in `{folder}`: printable, no "
             "folders, no point in front, up to 255 bytes. Choose another name."

@@ -75,7 +75,7 @@ def replay(
         found = examination.examine(
             recorded.key, recorded.entry, *weight_set, backend, recorded.accuracy
         )
-    same = all(_as_written(found[n]) == recorded.content.get(n) for n in ("claimed", "measured"))
+    same = all(as_written(found[n]) == recorded.content.get(n) for n in ("claimed", "measured"))
     enclosure = None if recorded.own or not recorded.has_sets else _enclose(recorded)
     proved = enclosure is not None and enclosure.proof == "refuted"
     verdict = "refuted" if proved or _no_number(recorded.content, found) else _verdict(found)
@@ -136,6 +136,7 @@ def is_edited(recorded: Recorded, own: Formula) -> bool:
 
 def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formula:
     """The formula that a counterexample is to, from the Python file that its user names."""
+    from lstm_gpu.formulas.helpers import keep_beside
     from lstm_gpu.formulas.loading import load
 
     quantity, name, *_ = recorded.key
@@ -144,7 +145,9 @@ def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formu
             f"`{recorded.path}` is a counterexample to a formula of your own, which is not in it. "
             "Name its Python file: --formula FILE."
         )
-    for candidate in load(Path(file)):
+    candidates = load(Path(file))
+    keep_beside(Path(file))
+    for candidate in candidates:
         if candidate.quantity == quantity and candidate.is_called(name):
             return candidate
     raise InputError(
@@ -153,7 +156,7 @@ def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formu
     )
 
 
-def _as_written(value: Any) -> Any:
+def as_written(value: Any) -> Any:
     """A float as a counterexample file has it: what is not finite stands as text."""
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 

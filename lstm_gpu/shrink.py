@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from lstm_gpu import examination, files
+from lstm_gpu.backend import to_host
 from lstm_gpu.cell import GATES
 from lstm_gpu.claims import jacobians
 from lstm_gpu.errors import InputError
@@ -23,7 +24,7 @@ from lstm_gpu.explicit import LARGEST_SIZE, as_lists, names_of, of_inputs, of_un
 from lstm_gpu.formulas.quantities import QUANTITIES
 from lstm_gpu.intake import child
 from lstm_gpu.recorded import Recorded, read
-from lstm_gpu.replay import comparing, formula_of, is_edited
+from lstm_gpu.replay import as_written, comparing, formula_of, is_edited
 from lstm_gpu.tally import Comparison, summarise
 from lstm_gpu.weights import WeightSets
 
@@ -37,6 +38,7 @@ _MOST_SUBSETS = 64  # of hidden units or inputs that are tried at each size
 class Counterexample:
     """A refuting weight set, alone, and its worst entry.
 
+    claimed : may be NaN or infinite, the others not
     edited : whether the reader's own formula file is another than when the original was written
     """
 
@@ -49,7 +51,9 @@ class Counterexample:
 
     @property
     def relative(self) -> float:
-        """The error relative to the larger of both values."""
+        """The error relative to the larger of both values; infinite of what is no number."""
+        if not math.isfinite(self.claimed):
+            return math.inf
         size = max(abs(self.claimed), abs(self.measured))
         return abs(self.claimed - self.measured) / size if size > 0 else 0.0
 
@@ -72,8 +76,14 @@ def shrink_file(
     own = formula_of(recorded, formula) if recorded.own else None
     compare = comparing(recorded, own)
     sets = _in_float64(recorded)
+    small, program = (child(path.parent, path.stem + end) for end in (".small.json", ".small.py"))
+    title = f"{recorded.key[0]} / {recorded.key[1]}: claimed and measured, at entry"
+    files.refuse_foreign(small, "counterexample")
+    files.refuse_unlike(program, f"# {title}", "the script of such a counterexample")
     compare(sets)  # an error of the file or of the formula is the reader's to see
-    found = replace(shrink(sets, compare), edited=own is not None and is_edited(recorded, own))
+    found = shrink(sets, compare, recorded.own)
+    found = replace(found, edited=own is not None and is_edited(recorded, own))
+    values = examination.at_entry(compare(found.sets), found.entry)
     key = dict(zip(("claim", "reading", "mutant", "reference"), recorded.key, strict=True))
     content = {
         **key,
@@ -81,13 +91,11 @@ def shrink_file(
         "dtype": "float64",
         "weights": as_lists(found.sets),
         "shrunk_from": recorded.content.get("case"),
-        **examination.at_entry(compare(found.sets), found.entry),
+        **{name: as_written(v) for name, v in values.items()},
         **({"formula": {"file": Path(own.file).name, "sha256": own.sha256}} if own else {}),
     }
-    small, program = (child(path.parent, path.stem + end) for end in (".small.json", ".small.py"))
     files.write_json(small, "counterexample", content)
-    title = f"{recorded.key[0]} / {recorded.key[1]}: claimed and measured, at entry {found.entry}"
-    files.write_text(program, script(found, *_derivative(recorded), title))
+    files.write_text(program, script(found, *_derivative(recorded), f"{title} {found.entry}"))
     return small, program, found
 
 
@@ -114,15 +122,21 @@ def _derivative(recorded: Recorded) -> tuple[str, str]:
     return jacobians.READINGS.get((claim, reading), ("h", None))[0], "h"
 
 
-def shrink(sets: WeightSets, compare: Compare) -> Counterexample:
+def shrink(sets: WeightSets, compare: Compare, own: bool = False) -> Counterexample:
     """The simplest refuting weight set that a greedy search finds.
 
     Parameters
     ----------
     sets : one weight set that refutes
     compare : evaluates the comparison on a weight set of any size
+    own : whether it is of a reader's own formula, which a value that is not finite refutes; where
+        the search begins with one it looks for no other error, and where not, for none of these
     """
-    start = refuting(sets, compare, 0.0)
+    find = refuting
+    start = find(sets, compare, 0.0)
+    if start is None and own:
+        find = no_number
+        start = find(sets, compare, 0.0)
     if start is None:
         raise InputError(
             "the counterexample must refute in float64, and does not. Replay it as it is."
@@ -130,7 +144,7 @@ def shrink(sets: WeightSets, compare: Compare) -> Counterexample:
     least = start.relative / 2
 
     def first(best: Counterexample, candidates: Iterator[WeightSets]) -> Counterexample:
-        found = (refuting(candidate, compare, least) for candidate in candidates)
+        found = (find(candidate, compare, least) for candidate in candidates)
         return next((better for better in found if better is not None), best)
 
     best = first(start, _fewer(start.sets, "h_prev", of_units))
@@ -157,6 +171,23 @@ def refuting(sets: WeightSets, compare: Compare, least: float) -> Counterexample
         sets, worst["entry"], worst["claimed"], worst["measured"], worst["bound"]
     )
     return found if found.relative >= least else None
+
+
+def no_number(sets: WeightSets, compare: Compare, least: float) -> Counterexample | None:
+    """The first entry where the claimed value is not finite, and the derivative is."""
+    try:
+        found = compare(sets)
+    except InputError:
+        return None
+    arrays = found.claimed, found.measured, found.bound
+    claimed, measured, bound = np.broadcast_arrays(*map(to_host, arrays))
+    with np.errstate(all="ignore"):
+        broken = np.argwhere(~np.isfinite(claimed[0]) & np.isfinite(measured[0] + bound[0]))
+    if not len(broken):
+        return None
+    entry = [int(at) for at in broken[0]]
+    at = (0, *entry)
+    return Counterexample(sets, entry, float(claimed[at]), float(measured[at]), float(bound[at]))
 
 
 def _fewer(sets: WeightSets, state: str, cut: Any) -> Iterator[WeightSets]:
@@ -193,6 +224,8 @@ def _rounder(sets: WeightSets, name: str, place: tuple[int, ...]) -> Iterator[We
 def script(found: Counterexample, of: str, by: str, title: str) -> str:
     """A NumPy program that shows the error: the complex step against the claimed number.
 
+    Its sigma does not overflow: `np.minimum` orders complex numbers by their real parts first.
+
     of : the quantity differentiated, in the names of `cell.Step`, or "h_2" for h after two steps
     by : h, c or x, the state at t - 1 or the input
     """
@@ -211,14 +244,15 @@ c = f * c + i * u
 h = o * np.tanh(c)
 """
     bias = f"b = {written('b')}\n" if biased else ""
+    claimed = repr(found.claimed) if math.isfinite(found.claimed) else f'float("{found.claimed}")'
     result = {"tanh_c": "np.tanh(c)", "h_2": "h"}.get(of, of)
     return f"""\
 # {title}
 import numpy as np
-s = lambda z: 1 / (1 + np.exp(-z))
+s = lambda z: np.exp(np.minimum(z, 0)) / (1 + np.exp(np.minimum(z, -z)))  # 1/(1 + e^-z)
 W, U = {written("W")}, {written("U")}  # i, f, u, o
 x, h, c = {written("x")} + 0j, {written("h_prev")} + 0j, {written("c_prev")} + 0j
 {bias}{by}[{j}] += 1e-30j  # the complex step: nothing is subtracted
-{step * (2 if of == "h_2" else 1)}print("claimed ", {found.claimed!r})
+{step * (2 if of == "h_2" else 1)}print("claimed ", {claimed})
 print("measured", {result}[{k}].imag / 1e-30)
 """

@@ -92,6 +92,12 @@ def test_the_results_as_a_file(here):
     json.loads(before)
 
 
+def test_a_formula_that_could_not_be_tried_has_the_table_s_word_in_the_file(here):
+    check(here, ERROR + NAN + GOOD, "--json", "out.json")
+    rows = read_json(here / "out.json", "check of formulas")["results"]
+    assert [row["verdict"] for row in rows] == ["error", "inconclusive", "supported"]
+
+
 BAD = {
     "no file": (["check", "none.py"], "the formula file `none.py` cannot be read"),
     "a folder": (["check", "."], "cannot be read: Is a directory"),
@@ -157,6 +163,30 @@ FOREIGN = {
         "`taken/cell_by_cell_jacobian__mine.wrong.json` exists, and is not a `lstm_gpu counter",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("end", "what"),
+    [("json", "a `lstm_gpu counterexample` file"), ("py", "the script of such a counterexample")],
+)
+def test_shrink_writes_over_nothing_but_its_own(here, capsys, end, what):
+    assert check(here, WRONG) == 1
+    example = "counterexamples/cell_by_cell_jacobian__mine.wrong.json"
+    command = ["shrink", example, "--formula", "mine.py"]
+    assert main(command) == 1
+    small = {p: p.read_bytes() for p in here.rglob("*.small.*")}
+    assert len(small) == 2
+    assert main(command) == 1  # over its own
+    assert {p: p.read_bytes() for p in here.rglob("*.small.*")} == small
+    taken = here / example.replace(".json", f".small.{end}")
+    for path in small:
+        path.unlink()
+    taken.write_text("# my notes\n")
+    capsys.readouterr()
+    assert main(command) == 2
+    message = f"{taken.relative_to(here)}` exists, and is not {what}: it is not written over."
+    assert message in capsys.readouterr().err
+    assert [(p, p.read_text()) for p in here.rglob("*.small.*")] == [(taken, "# my notes\n")]
 
 
 @pytest.mark.parametrize("name", FOREIGN)

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_gpu import configuration, files, replay, weights
+from lstm_gpu import configuration, files, recorded, weights
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
 from lstm_gpu.report import columns
@@ -176,7 +176,7 @@ def test_the_schema_knows_the_names_of_the_package():
 def test_the_numbers_of_the_schema_are_those_that_jobs_and_replays_can_take():
     properties = yaml.safe_load(configuration.SCHEMA.read_text())["properties"]
     directions = properties["sphere"]["properties"]["directions"]
-    assert directions["maximum"] == replay.LARGEST_DIRECTIONS
+    assert directions["maximum"] == recorded.LARGEST_DIRECTIONS
     sigmoid = properties["sigmoid"]["properties"]
     for name, rule in (("float32", sigmoid["float32"]["else"]), ("float64", sigmoid["float64"])):
         least = rule["minimum"]
@@ -358,6 +358,15 @@ def test_a_formula_file_is_read_and_not_run_by_validation(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(r"raise SystemExit('\d')", encoding="utf-8")  # warns when it is compiled
     assert configuration.validate(changed("formulas", [str(path)]))["formulas"] == [str(path)]
+
+
+@pytest.mark.parametrize("name", ["a{b}.py", "a<b>.py", "a\nb.py", "a\udcffb.py", "{n}/mine.py"])
+def test_a_formula_file_whose_name_no_rule_can_have_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("")
+    with pytest.raises(InputError, match="`formulas` must have names of printable signs other"):
+        configuration.validate(changed("formulas", [str(path)]))
 
 
 def test_a_key_given_twice_is_refused(tmp_path):

@@ -52,7 +52,19 @@ def test_a_damaged_list_goes_too(results, name):
     assert (results / "a.csv").exists()
 
 
-@pytest.mark.parametrize("name", ["../outside", "/etc/passwd", "a/b/c", "..", ""])
+@pytest.mark.parametrize("name", ["a b.json", "it's.json", 'q"uote.json', "ünï.json", "50%25.json"])
+def test_a_counterexample_may_have_any_plain_name(results, name):
+    (results / "counterexamples" / name).write_text("content")
+    listed = {k: v for k, v in digests.of_files(results).items() if k.startswith("counter")}
+    files.write_json(results / "manifest.json", "manifest", {"digests": listed})
+    digests.check(results)
+    assert digests.drop_damaged(results) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../outside", "/etc/passwd", "a/b/c", "..", "", ".hidden", "a/../b", "a\\b", "a\nb", "a/.b"],
+)
 def test_a_list_names_no_file_of_another_folder(results, name):
     """It is data: what it names may be removed."""
     outside = results.parent / "outside"

@@ -2,6 +2,8 @@
 
 import csv
 import re
+import shlex
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from report_run import CONFIG, write_shards
@@ -14,7 +16,7 @@ from lstm_gpu.formulas.loading import load
 from lstm_gpu.formulas.shard import formulas_shard, load_all, merge_rows, names_of
 from lstm_gpu.plan import Plan
 from lstm_gpu.replay import describe, replay
-from lstm_gpu.report import own, page, tables
+from lstm_gpu.report import digests, own, page, tables
 from lstm_gpu.shrink import shrink_file
 from lstm_gpu.weights import Case
 
@@ -254,6 +256,23 @@ def test_the_page_shows_them_in_a_group_of_their_own(run):
     [group] = page._own(results, verdicts, cases)
     assert [row["reading"] for row in group["rows"]] == list(VERDICTS)
     assert group["rows"][1]["likely_cause"].startswith("one_minus_u")
+
+
+NAMES = ["my formula.py", "it's.py", 'a"b.py', "50%.py", "a#b?&.py", "back\\slash.py", "ünï.py"]
+
+
+def test_files_of_any_name_go_through_to_links_and_replays_that_work(tmp_path):
+    texts = {name: HEAD + marked({"mine": "return 2 * right(s)"}) for name in NAMES}
+    results, config, _ = a_run(tmp_path, texts)
+    digests.check(results, ["manifest.json"])
+    verdicts, cases = (page.style.table(results, name) for name in ("verdicts.csv", "cases.csv"))
+    [group] = page._own(results, verdicts, cases)
+    assert len(group["rows"]) == len(NAMES)
+    for row, file in zip(group["rows"], config["formulas"], strict=True):
+        link, *command = row["example"]["link"], *shlex.split(row["example"]["replay"])
+        place = unquote(urlsplit(link).path)
+        assert command == ["python", "-m", "lstm_gpu", "replay", f"{results.name}/{place}"]
+        assert replay(results / place, formula=file).verdict == "refuted"
 
 
 def test_without_formulas_there_is_an_empty_table_and_no_group(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from examples import GENERIC, drawn
 
 from lstm_gpu import checking, files
+from lstm_gpu.cell import sigmoid, step
 from lstm_gpu.checking import Plan
 from lstm_gpu.errors import InputError
 from lstm_gpu.explicit import NAMES
@@ -203,6 +204,95 @@ def test_an_error_of_the_formula_is_said_and_one_on_the_way_is_stepped_over(tmp_
     formula, paths = made(tmp_path, text=singular)
     sets, _ = check_shrunk(paths["no_slope"], formula, tmp_path)
     assert sets.U[0, 2, 0, 0] != 0
+
+
+LOW = """
+import numpy as np
+from lstm_gpu import claim
+
+@claim("forget_gate_jacobian")
+def low_f(step):
+    return np.where(step.z.f < -720, 1, step.f * (1 - step.f))[:, :, None] * step.U.f
+
+@claim("output_gate_jacobian")
+def low_o(step):
+    return np.where(step.z.o < -400, 1, step.o * (1 - step.o))[:, :, None] * step.U.o
+"""
+
+
+def test_the_script_does_not_overflow_where_a_gate_is_shut(tmp_path):
+    """1/(1 + np.exp(-z)) is NaN at complex z below -710."""
+    law = {"hidden_sizes": [2], "weight_sets": 8, "distributions": ["normal_gain_32"]}
+    formula, paths = made(tmp_path, text=LOW, **law)
+    for name in ("low_f", "low_o"):
+        sets, program = check_shrunk(paths[name], formula, tmp_path)
+        assert step(sets).z.min() < -400
+    (sigma,) = [line for line in program.read_text().splitlines() if line.startswith("s = ")]
+    names = {"np": np}
+    exec(sigma, names)
+    z = np.array([-1e308, -800, -709, -690, -40, -1, -1e-9, -0.0, 0, 1e-9, 1, 40, 800, 1e308])
+    with np.errstate(all="raise", under="ignore"):
+        for sign in (1, -1):  # on both sides of 0, and at it
+            found, right = names["s"](z + sign * 1e-30j), sigmoid(z + sign * 1e-30j)
+            np.testing.assert_array_max_ulp(found.real, right.real, 4)
+            np.testing.assert_array_max_ulp(found.imag, right.imag, 4)
+
+
+BROKEN = """
+from lstm_gpu import claim
+
+@claim("forget_gate_jacobian")
+def one_entry(step):
+    J = 2 * (step.f * (1 - step.f))[:, :, None] * step.U.f
+    J[:, 0, 0] = step.xp.nan
+    return J
+
+@claim("output_gate_jacobian")
+def endless(step):
+    return step.U.o - step.xp.inf
+
+@claim("cell_jacobian")
+def only_large(step):
+    return step.U.f * (step.xp.nan if step.f.shape[1] > 1 else 1)
+
+@claim("input_gate_jacobian")
+def nan_at_zero(step):
+    h = step.h_prev[:, None, :]
+    return 2 * (step.i * (1 - step.i))[:, :, None] * step.U.i * h / h
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "n"),
+    [("one_entry", "nan", 1), ("endless", "-inf", 1), ("only_large", "nan", 2)],
+)
+def test_a_value_that_is_no_number_is_shrunk_to_one_that_is_none(tmp_path, name, said, n):
+    formula, paths = made(tmp_path, text=BROKEN)
+    small, program, found = shrink_file(paths[name], formula)
+    assert repr(found.claimed) == said
+    assert found.sets.h_prev.shape[1] == n
+    assert read_json(small, "counterexample")["claimed"] == said
+    outcome = replay(small, "numpy", formula)
+    assert outcome.verdict == "refuted"
+    assert outcome.same_bits
+    claimed, measured = shown_by(program, tmp_path)
+    assert repr(claimed) == said
+    assert abs(measured - found.measured) <= found.bound + 1e-15
+
+
+def test_an_error_is_not_shrunk_to_a_value_that_is_no_number(tmp_path):
+    formula, paths = made(tmp_path, text=BROKEN)
+    sets, _ = check_shrunk(paths["nan_at_zero"], formula, tmp_path)
+    assert (sets.h_prev != 0).all()
+
+
+def test_the_document_s_claims_are_not_refuted_by_what_is_no_number(tmp_path):
+    formula, paths = made(tmp_path, text=BROKEN)
+    recorded = read(paths["one_entry"])
+    sets, compare = recorded.sets(np), comparing(recorded, formula)
+    assert shrink(sets, compare, own=True).relative == np.inf
+    with pytest.raises(InputError, match="must refute in float64"):
+        shrink(sets, compare)
 
 
 def test_a_large_counterexample_is_refused(tmp_path):

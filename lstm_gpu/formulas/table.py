@@ -35,7 +35,7 @@ def table(results: Sequence[Any], commands: Mapping[tuple[str, str], str] | None
             (
                 r.formula,
                 r.quantity,
-                "error" if r.error else r.verdict,
+                word_of(r),
                 number(r.error_over_bound),
                 number(r.smallest_detectable),
                 caught,
@@ -54,6 +54,11 @@ def table(results: Sequence[Any], commands: Mapping[tuple[str, str], str] | None
                 text += textwrap.wrap(line, _WIDTH, initial_indent="  ", subsequent_indent="    ")
             text += [f"  replay: {command}"] if command else []
     return "\n".join(text)
+
+
+def word_of(r: Any) -> str:
+    """The verdict on a result; "error" where the formula could not be tried, and there is none."""
+    return "error" if r.error else str(r.verdict)
 
 
 def _notes(r: Any) -> list[str]:

@@ -5,11 +5,12 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from lstm_gpu import examination, files
 from lstm_gpu.accuracy import Accuracy
 from lstm_gpu.formulas.readings import likely_cause
-from lstm_gpu.intake import child
+from lstm_gpu.intake import child, is_plain
 from lstm_gpu.report.verdicts import REFUTED, Finding
 from lstm_gpu.weights import DISTRIBUTIONS, Case
 
@@ -43,7 +44,15 @@ def _effort(finding: Finding) -> tuple[bool, int, bool, bool, int, float]:
 
 
 def file_name(claim: str, reading: str) -> str:
-    """CLAIM__READING.json; a long name of a formula is cut, and a digest tells it apart."""
+    r"""CLAIM__READING.json, for any name of a formula, which may have that of its file in it.
+
+    A sign that no plain name of a file has is written as in a URL: a\b.mine as a%5Cb.mine. What is
+    long is cut, and a digest tells it apart.
+    """
+    reading = "".join(
+        sign if sign != "%" and is_plain(f"_{sign}") else quote(sign, "", errors="backslashreplace")
+        for sign in reading
+    )
     whole = reading.encode()
     if len(whole) > _LONGEST_NAME:
         cut = whole[:_LONGEST_NAME].decode(errors="ignore")

@@ -5,21 +5,17 @@ that was truncated, edited or comes from another run does not match; a rerun mak
 """
 
 import hashlib
-import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from lstm_gpu import files
+from lstm_gpu import files, intake
 from lstm_gpu.errors import InputError
 
 __all__ = ["check", "drop_damaged", "list_figures", "of_files"]
 
 # list -> what it is a file of
 LISTS = {"manifest.json": "manifest", "figures/digests.json": "figures"}
-
-
-_PLAIN = re.compile(r"[\w-][\w.-]*")  # a name of a file or folder, and of none above
 
 
 def of_files(folder: Path) -> dict[str, str]:
@@ -87,7 +83,7 @@ def _listed(results: Path, name: str) -> Iterator[tuple[Path, str]]:
     place = results / name
     for path, digest in files.read_json(place, LISTS[name]).get("digests", {}).items():
         parts = path.split("/")
-        if len(parts) > 2 or not all(map(_PLAIN.fullmatch, parts)):
+        if len(parts) > 2 or not all(map(intake.is_plain, parts)):
             raise InputError(f"`{place}` names `{path:.60}`, which no run writes. Delete it.")
         yield place.parent / path, digest
 

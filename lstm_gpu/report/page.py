@@ -1,6 +1,7 @@
 """The report's page: one HTML file that opens from disk, verdicts first, with no network."""
 
 import base64
+import shlex
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -151,7 +152,6 @@ def context(results: Path) -> dict[str, Any]:
         "tables": TABLES,
         "symbols": SYMBOLS,
         "titles": {name: title for name, (title, *_) in FIGURES.items()},
-        "folder": results.resolve().name,
     }
 
 
@@ -252,7 +252,8 @@ def _example(results: Path, row: dict[str, Any]) -> dict[str, Any] | None:
     if missing := [name for name in VALUES if name not in content]:
         raise InputError(f"`{missing[0]}` in `{results / path}` is missing. Make it again.")
     calls = replay.called_with(content) if counterexample.calls else ""
-    return {**content, "path": quote(path), "called_with": calls}
+    command = ["python", "-m", "lstm_gpu", "replay", f"{results.resolve().name}/{path}"]
+    return {**content, "link": quote(path), "replay": shlex.join(command), "called_with": calls}
 
 
 def _picture(results: Path, name: str) -> str:

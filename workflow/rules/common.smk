@@ -114,6 +114,7 @@ SURFACE = sources(
     "job.py",
     "ledger.py",
     "lock.py",
+    "output.py",
     "packing.py",
     "plain_yaml.py",
     "progress.py",

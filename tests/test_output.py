@@ -1,0 +1,160 @@
+"""What the commands print, and that no output changes what they end with."""
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lstm_gpu import cli, output
+from lstm_gpu.files import write_json
+from lstm_gpu.weights import Case
+
+FILE = """
+from lstm_gpu import claim
+
+@claim("forget_gate_jacobian")
+def mine(step):
+    return step.f[:, :, None] * step.U.f
+"""
+SMALL = ["--hidden-size", "2", "--weight-sets", "1", "--distribution", "sparse"]
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.py").write_text(FILE)
+    return tmp_path
+
+
+def shell(line, **settings):
+    """Run a line of bash, in which `$LSTM` is the command."""
+    command = f"{shlex.quote(sys.executable)} -m lstm_gpu"
+    settings = {**os.environ, "PYTHONPATH": str(Path(output.__file__).parents[1]), **settings}
+    return subprocess.run(
+        ["bash", "-c", line.replace("$LSTM", command)],
+        capture_output=True, env=settings, check=False,
+    )  # fmt: skip
+
+
+CHECK = shlex.join(["check", "bad.py", *SMALL])
+REPLAY = "replay counterexamples/forget_gate_jacobian__bad.mine.json --formula bad.py"
+
+
+def test_a_reader_that_goes_early_does_not_change_the_verdict(here):
+    for command in (CHECK, REPLAY):
+        done = shell(f"$LSTM {command} | true; exit ${{PIPESTATUS[0]}}")
+        assert done.returncode == cli.REFUTED
+        assert done.stderr == b""
+
+
+def test_a_scan_without_a_reader_ends_and_is_supported_only_if_it_is_through(monkeypatch, capsys):
+    case = Case(2, 2, "float64", "pytorch_uniform", "generic")
+    cells = ("2", "numpy", "1", "supported", "0.1", "1e-9", "0.0")
+    monkeypatch.setattr("lstm_gpu.scanning.Scan.cases", [case, case])
+    monkeypatch.setattr(cli, "say", lambda text: False)
+    for verdicts, code in (
+        (["supported"] * 2, cli.UNREAD), (["refuted"] * 2, cli.REFUTED),
+        (["supported"], cli.UNREAD),
+    ):  # fmt: skip
+        ended = []
+
+        def run(plan, verdicts=verdicts, ended=ended):
+            for verdict in verdicts:
+                ended.append(verdict)
+                yield verdict, cells
+
+        monkeypatch.setattr("lstm_gpu.scanning.Scan.run", run)
+        assert cli.main(["scan", "--hidden-size", "2"]) == code
+        assert len(ended) == 1
+    monkeypatch.setattr("lstm_gpu.scanning.Scan.cases", [case])
+    assert cli.main(["scan", "--hidden-size", "2"]) == cli.SUPPORTED
+
+
+def test_a_scan_whose_progress_nobody_reads_has_no_verdict(monkeypatch, capsys):
+    def run(plan):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("lstm_gpu.scanning.Scan.run", run)
+    assert cli.main(["scan", "--hidden-size", "2"]) == cli.UNREAD
+
+
+@pytest.mark.parametrize(
+    ("to", "says"),
+    [
+        (">/dev/full", "standard output cannot be written: No space left on device. "),
+        (">&-", "standard output is closed, so nothing can be printed. "),
+    ],
+)
+def test_an_output_that_takes_nothing_is_one_line(here, to, says):
+    for command in (CHECK, "verdicts none", "validate bad.py"):
+        done = shell(f"$LSTM {command} {to}")
+        assert done.returncode == cli.WRONG_INPUT
+        assert done.stderr.count(b"\n") == 1
+    done = shell(f"$LSTM {CHECK} {to}")
+    assert done.stderr.decode().startswith(f"lstm_gpu: {says}")
+
+
+def test_a_closed_output_is_seen_before_another_file_takes_its_place(here):
+    (here / "bad.py").write_text(FILE + "\nkept = open('log.txt', 'w')\n")
+    assert shell(f"$LSTM {CHECK} >&-").returncode == cli.WRONG_INPUT
+    assert not (here / "log.txt").exists()
+
+
+def test_an_error_that_cannot_be_printed_changes_no_code(here):
+    for to in ("2>/dev/full", "2>&-"):
+        assert shell(f"$LSTM check none.py {to}").returncode == cli.WRONG_INPUT
+        assert shell(f"$LSTM {CHECK} {to}").returncode == cli.REFUTED
+
+
+def test_a_formula_file_that_closes_the_descriptor_is_one_line(here):
+    (here / "bad.py").write_text(FILE + "\nimport os\nos.close(1)\n")
+    done = shell(f"$LSTM {CHECK}")
+    assert done.returncode == cli.WRONG_INPUT
+    assert b"standard output cannot be written: Bad file descriptor. " in done.stderr
+
+
+def test_what_the_output_cannot_show_is_written_out(here):
+    (here / "ünï.py").write_text(FILE)
+    done = shell(f"$LSTM {CHECK.replace('bad', 'ünï')}", **ASCII)
+    assert done.returncode == cli.REFUTED, done.stderr
+    assert b"mine     forget_gate_jacobian  refuted" in done.stdout
+    done = shell(f"$LSTM {CHECK.replace('bad', 'ünï')}", PYTHONIOENCODING="ascii")
+    assert done.returncode == cli.REFUTED, done.stderr
+    assert rb"--formula '\xfcn\xef.py'" in done.stdout
+    example = {
+        "claim": "forget_gate_jacobian", "reading": "column_scaling", "mutant": "",
+        "reference": "complex_step", "entry": [0, 1], "seed": 1, "index": 0,
+        "case": Case(2, 3, "float64", "pytorch_uniform", "generic").as_dict(),
+    }  # fmt: skip
+    write_json(here / "of_the_document.json", "counterexample", example)
+    done = shell("$LSTM replay of_the_document.json", **ASCII)
+    assert done.returncode == cli.REFUTED, done.stderr
+    assert done.stdout.startswith(rb"D6 forget_gate_jacobian / column_scaling: \u2202f_t/")
+
+
+NAMES = [
+    "my formula.py", "it's bad.py", "50%.py", "back\\slash.py", "new\nline.py", "-dash.py",
+    "ünï.py", "non\udcffutf.py",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_replay_that_is_printed_can_be_pasted_whatever_the_name(here, name):
+    (here / "bad.py").rename(name)
+    done = shell(shlex.join(["$LSTM", "check", f"./{name}", *SMALL]).replace("'$LSTM'", "$LSTM"))
+    assert done.returncode == cli.REFUTED, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if b" replay: " in line]
+    command = line.partition(b": lstm-gpu ")[2]
+    done = shell(f"$LSTM {os.fsdecode(command)}")
+    assert done.returncode == cli.REFUTED, done.stderr
+    assert b"the recorded values were met bit for bit" in done.stdout
+
+
+def test_no_path_is_taken_for_an_option():
+    assert output.argument(Path("-a.py")) == "./-a.py"
+    assert output.argument(Path("a/-b.py")) == "a/-b.py"
+    assert output.argument(Path("/-b.py")) == "/-b.py"
