@@ -150,7 +150,7 @@ def paths_of_i_and_u(s):
     return rows(s.u * sigma_slope(s.i)) * s.U.i + rows(s.i * (1 - s.u**2)) * s.U.u
 
 
-# Of D4 with paths off, each of these was a slip with a name; of its quantity it is none.
+# What D4 with some paths off would take for a slip of its own; of the quantity it is none.
 NO_SLIPS = [
     ("forget_gate_jacobian", lambda s: rows(s.f) * s.U.u),
     ("forget_gate_jacobian", lambda s: rows(s.c * sigma_slope(s.f)) * s.U.f),
@@ -165,6 +165,15 @@ NO_SLIPS = [
         lambda s: rows(s.u * sigma_slope(s.f)) * s.U.f + rows(s.f * (1 - s.u**2)) * s.U.u,
     ),
     ("cell_jacobian", lambda s: rows(s.f) * paths_of_i_and_u(s)),
+    # Two slips at once.
+    ("forget_gate_jacobian", lambda s: 1.01 * of_gate(s, "i")),
+    ("output_gate_jacobian", lambda s: -rows(sigma_slope(s.o)) * flip(s.U.o)),
+    ("candidate_jacobian", lambda s: rows(1 - s.u) * s.U.o),
+    ("cell_jacobian", lambda s: bracket(s, f=s.o)),  # the values of f and o, not their matrices
+    (
+        "hidden_by_input_jacobian",
+        lambda s: with_matrices(s, s.W, i="f", f="i") - rows(s.h) * s.W.o,
+    ),
     ("tanh_cell_jacobian", lambda s: rows(s.f * (1 - s.tanh_c**2)) * paths_of_i_and_u(s)),
 ]
 
