@@ -113,9 +113,10 @@ FINDINGS: dict[str, Callable[[Any, cell.Step], Array]] = {
 # finding -> the mutants, claim/name, that it makes equal to the truth on weight sets that are plain
 # in all else. A matrix equal to its transpose hides a transpose, not a wrong tanh'.
 _OF_ONE_U = r"/(all_U|U_[ifuo])_transposed$"
-# The forget gate's Jacobian vanishes, and in the others all paths but the candidate's.
+# The forget gate's Jacobian vanishes, and in the others all paths but the candidate's. That one's
+# own Jacobian, in the place of the forget gate's, does not.
 _OF_I_F_O = (
-    r"^forget_gate_jacobian/|/(no_[fio]_path|assignment_for_sum|U_[fio]_transposed"
+    r"^forget_gate_jacobian/(?!gates_f_and_u_swapped)|/(no_[fio]_path|assignment_for_sum|U_[fio]_transposed"
     r"|U_i_and_U_f_swapped|.+_(in|activated)_[fio]|i_for_u_in_i_path|c_for_(previous|tanh)_c.*)$"
 )
 EXPLAINS: dict[str, re.Pattern[str]] = {

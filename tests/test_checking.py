@@ -21,7 +21,7 @@ from lstm_gpu.checking import (
 from lstm_gpu.errors import InputError
 from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import Formula, claim, load
-from lstm_gpu.formulas.quantities import slips_of
+from lstm_gpu.formulas.slips import CATALOGUES
 from lstm_gpu.replay import describe, replay
 from lstm_gpu.weights import DISTRIBUTIONS, EDGES, REGIMES
 
@@ -49,9 +49,7 @@ def test_a_right_formula_is_supported_with_what_would_have_been_caught(backend):
     )  # fmt: skip
     assert 0 < result.error_over_bound < 1
     assert result.worst_error < result.error_bound
-    assert (
-        result.mutants == result.mutants_caught == len(slips_of("hidden_jacobian")) - 1
-    )  # W for U
+    assert result.mutants == result.mutants_caught == len(CATALOGUES["h", "h"]) - 1  # W for U
     assert (result.cases, result.weight_sets) == (CASES, 2 * CASES)
     assert result.comparisons == 2 * 4 * result.weight_sets
     assert result.counterexample is None
@@ -210,7 +208,7 @@ def test_wrong_formulas_that_would_have_passed_are_named():
     """At n = 1 a transposed matrix is none: equivalent."""
     result = check(RIGHT, "hidden_jacobian", **{**SMALL, "hidden_sizes": [1]})
     assert result.missed == ()
-    assert result.mutants < len(slips_of("hidden_jacobian")) - 1
+    assert result.mutants < len(CATALOGUES["h", "h"]) - 1
     fake = Result("mine", "hidden_jacobian", "supported", missed=("off_by_0.01_percent",))
     assert "would have passed as well: off_by_0.01_percent" in str(fake)
 

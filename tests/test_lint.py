@@ -209,6 +209,7 @@ def test_what_a_saturated_gate_explains_leaves_out_the_path_of_the_candidate():
     pattern = EXPLAINS["saturated_gates"]
     assert pattern.search("hidden_jacobian/no_f_path")
     assert pattern.search("forget_gate_jacobian/all_zero")
+    assert not pattern.search("forget_gate_jacobian/gates_f_and_u_swapped")
     for slip in ("no_u_path", "one_minus_u", "U_u_transposed", "tanh_slope_of_activated_u"):
         assert not pattern.search(f"hidden_jacobian/{slip}"), slip
 

@@ -17,24 +17,23 @@ what it says it would have caught. What divides by a small number may round more
 that from a wrong formula.
 """
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_gpu import bounds, derivatives
+from lstm_gpu import bounds
 from lstm_gpu.backend import namespace_of, to_host
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.derivatives import rows
-from lstm_gpu.formulas.slips import BY_CELL_MUTANTS, COLUMNS
+from lstm_gpu.formulas.slips import CATALOGUES, TRUTHS
 from lstm_gpu.formulas.view import StepView, view
-from lstm_gpu.mutants import JACOBIAN_MUTANTS, Subject
+from lstm_gpu.mutants import Subject
 from lstm_gpu.references import by_cell
 from lstm_gpu.tally import Comparison
-from lstm_gpu.weights import Case, WeightSets, draw
+from lstm_gpu.weights import WeightSets
 
 Array = Any
 
@@ -64,17 +63,6 @@ QUANTITIES = {
         Quantity("cell_by_cell_jacobian", "∂c_t/∂c_{t-1}", "c", "c"),
         Quantity("hidden_by_input_jacobian", "∂h_t/∂x_t", "h", "x"),
     )
-}
-
-
-# Values with which D4 is the Jacobian of another quantity: sigma' and tanh' of a constant 1 are 0.
-_PATHS_OFF: dict[str, dict[str, float]] = {
-    "tanh_c": {"o": 1},
-    "c": {"o": 1, "tanh_c": 0},
-    "i": {"o": 1, "tanh_c": 0, "c_prev": 0, "u": 1},
-    "f": {"o": 1, "tanh_c": 0, "c_prev": 1, "u": 0, "i": 0},
-    "u": {"o": 1, "tanh_c": 0, "c_prev": 0, "i": 1},
-    "o": {"tanh_c": 1},
 }
 
 
@@ -116,23 +104,17 @@ class Material:
 
     @property
     def subject(self) -> Subject:
-        """What a wrong formula sees, with every path off that the quantity does not have.
+        """What the derivation's formula and the wrong ones see."""
+        return Subject(self.block.sets, self.block.step, {})
 
-        D4 holds all these Jacobians: with o = 1 and tanh(c_t) = 0 it is that of c_t, and so on.
-        """
-        block, of = self.block, self.quantity.of
-        constants = _PATHS_OFF.get(of, {})
-        arrays = {name: 0 * block.step.h + value for name, value in constants.items()}
-        c_prev = arrays.pop("c_prev", block.sets.c_prev)
-        return Subject(replace(block.sets, c_prev=c_prev), replace(block.step, **arrays), {})
+    def _jacobian(self, value: Array) -> Array:
+        """What a formula of `slips` gives, as a Jacobian: by c_{t-1} it is the diagonal."""
+        return by_cell.diagonal(value, self.sets.U.dtype) if self.quantity.by == "c" else value
 
     @cached_property
     def truth(self) -> Array:
         """The derivation's formula."""
-        if self.quantity.by == "c":
-            return by_cell.diagonal(_DIAGONALS[self.quantity.of](self.block), self.sets.U.dtype)
-        s = self.subject
-        return derivatives.hidden_jacobian(s.step, s.sets.U, s.sets.c_prev)
+        return self._jacobian(TRUTHS[self.quantity.of, self.quantity.by](self.subject))
 
     @cached_property
     def allowance(self) -> dict[int, Array] | Array:
@@ -174,7 +156,7 @@ class Material:
         total: Array = sum(self.allowance.values())
         size = rows((total * bounds.SLACK).astype(U.dtype))
         largest = xp.abs(U).max(axis=1)
-        if self.quantity.by == "h":
+        if U.shape[-1] == U.shape[-2]:
             size = size + xp.swapaxes(size, 1, 2)
             largest = xp.maximum(largest, xp.swapaxes(largest, 1, 2))
         return 2 * size * largest + float(np.finfo(U.dtype).tiny)
@@ -217,50 +199,8 @@ class Material:
         return inside
 
     def mutants(self) -> Iterator[tuple[str, Array]]:
-        """The catalogue's wrong formulas that are wrong for this quantity: name and value."""
-        wrong = slips_of(self.quantity.name)
-        for name, value in self._catalogue():
-            if name in wrong:
-                yield name, value
-
-    def _catalogue(self) -> Iterator[tuple[str, Array]]:
-        if self.quantity.by == "c":
-            s = Subject(self.sets, self.block.step, {})
-            for name, diagonal in BY_CELL_MUTANTS[self.quantity.of].items():
-                yield name, by_cell.diagonal(diagonal(s), self.sets.U.dtype)
-            return
-        absent = set() if self.quantity.name == "hidden_jacobian" else {"time index"}
-        if self.quantity.by == "x":
-            # Of n × m matrices there is no transpose to take, and c_{t-1} has no path to x_t.
-            absent |= {"matrix orientation", "extra path"}
-        for mutant in JACOBIAN_MUTANTS:
-            if mutant.claim == "hidden_jacobian" and mutant.family not in absent:
-                wrong = mutant.formula(self.subject)
-                if wrong is not None:  # W for U where m is not n
-                    yield mutant.name, wrong
-        if self.quantity.by == "h":
-            for name, slip in COLUMNS.items():
-                yield name, slip(self.subject)
-
-
-@functools.cache
-def slips_of(quantity: str) -> frozenset[str]:
-    """The names of the catalogue's formulas that are wrong for a quantity.
-
-    Those that differ from the truth on a weight set that hides nothing (a slip in the o path does
-    not touch the forget gate).
-    """
-    material = Material(QUANTITIES[quantity], draw(_TELLING, 0, 0, 1))
-    with np.errstate(all="ignore"):
-        return frozenset(
-            name
-            for name, value in material._catalogue()
-            if not bool((abs(value - material.truth) <= material.own_rounding).all())
-        )
-
-
-_TELLING = Case(3, 3, "float64", "normal_gain_1", "generic")
-_DIAGONALS: dict[str, Callable[[Block], Array]] = {
-    "c": lambda block: block.step.f,
-    "h": lambda block: derivatives.hidden_by_cell_jacobian(block.step),
-}
+        """The catalogue's wrong formulas that can be written for these sizes: name and value."""
+        for name, slip in CATALOGUES[self.quantity.of, self.quantity.by].items():
+            wrong = slip(self.subject)
+            if wrong is not None:  # W for U where m is not n
+                yield name, self._jacobian(wrong)
