@@ -75,7 +75,20 @@ class Counter:
         return self.calls * RIGHT(step)
 
 
+def in_a_buffer(factor):
+    """RIGHT times factor(), in one array that is returned at every call."""
+    buffers = {}
+
+    def fills(step):
+        buffer = buffers.setdefault((step.U.f.shape, step.h.dtype), np.zeros_like(step.U.f))
+        buffer[...] = RIGHT(step) * factor()
+        return buffer
+
+    return fills
+
+
 RANDOM = np.random.default_rng(0)
+TURNS = iter([1, 1.5] * 9)
 BAD = {
     "raises": (lambda s: s.nope, "raises AttributeError: 'StepView' object has no"),
     "divides": (lambda s: 1 // 0, "raises ZeroDivisionError"),
@@ -100,6 +113,10 @@ BAD = {
     "exits for good": (leaves, "raises BaseException: for good"),
     "random": (lambda s: RIGHT(s) * RANDOM.random(), "two evaluations of the same step differ"),
     "remembers": (Counter(), "two evaluations of the same step differ"),
+    "random, in a buffer": (in_a_buffer(RANDOM.random), "two evaluations of the same step differ"),
+    "in turns, in a buffer": (
+        in_a_buffer(lambda: next(TURNS)), "two evaluations of the same step differ"
+    ),
 }  # fmt: skip
 
 
@@ -139,6 +156,14 @@ def test_good_formulas_pass_as_they_are(backend, capsys):
     for function in (RIGHT, prints):
         assert (to_host(evaluated(function, backend)) == to_host(RIGHT(material.view))).all()
     assert "here" in capsys.readouterr().out
+
+
+def test_a_buffer_that_a_later_call_fills_again_changes_nothing():
+    function = in_a_buffer(lambda: 1)
+    first = evaluated(function)
+    kept = first.copy()
+    function(SimpleNamespace(**{**vars(shown()), "o": 0 * shown().o}))
+    assert (first == kept).all()
 
 
 def test_nan_is_left_for_the_verdict_and_differs_from_nothing():

@@ -120,6 +120,31 @@ def test_what_forces_float64_or_fails_stays_refuted_with_a_hint_at_rounding_leve
     assert off.verdict == "refuted"
 
 
+def into(buffers, by_dtype):
+    """`divided` into one array per shape, and per dtype if so asked, returned at every call."""
+
+    def fills(step):
+        key = (step.U.f.shape, step.h.dtype if by_dtype else np.float64)
+        buffer = buffers.setdefault(key, np.zeros(key[0], key[1]))
+        buffer[...] = divided(step)
+        return buffer
+
+    return fills
+
+
+def test_a_buffer_of_the_formula_s_own_is_judged_as_new_arrays_are():
+    """Filled again in extended precision it would hold other values than those on trial."""
+    right = check(into({}, by_dtype=True), "cell_by_cell_jacobian")
+    assert (right.verdict, right.reason) == (
+        "inconclusive", check(divided, "cell_by_cell_jacobian").reason,
+    )  # fmt: skip
+    forced = check(into({}, by_dtype=False), "cell_by_cell_jacobian")
+    new = check(lambda s: divided(s).astype(np.float64), "cell_by_cell_jacobian")
+    assert (forced.verdict, forced.reason) == ("refuted", new.reason)
+    assert forced.error_over_bound == new.error_over_bound > 1
+    assert forced.counterexample == new.counterexample | {"reading": "fills"}
+
+
 def test_without_a_longer_precision_nothing_is_excused(monkeypatch):
     monkeypatch.setattr(extended, "LONG", np.float64)
     result = check(divided, "cell_by_cell_jacobian", hidden_size=2)

@@ -36,12 +36,22 @@ def evaluate(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array
     return first
 
 
+def called(formula: Formula, own: StepView) -> Any:
+    """What the formula returns on a view that is its own; an array as a copy.
+
+    A formula may fill a buffer of its own and return that at every call: only a copy keeps what
+    one call returned. So every call of a formula goes through here.
+    """
+    with np.errstate(all="ignore"):
+        result = formula.function(own)
+    return result.copy() if type(result) is type(own.h) else result
+
+
 def _once(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
     name, own = formula.name, copy(shown)
     code = getattr(formula.function, "__code__", None)
     try:
-        with np.errstate(all="ignore"):
-            result = formula.function(own)
+        result = called(formula, own)
     except BaseException as error:  # an interrupt apart, the formula's own fault
         if isinstance(error, KeyboardInterrupt):
             raise

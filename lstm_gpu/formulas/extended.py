@@ -18,7 +18,7 @@ from lstm_gpu import bounds, cell
 from lstm_gpu.backend import to_host
 from lstm_gpu.claims.block import Block
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.evaluation import evaluate
+from lstm_gpu.formulas.evaluation import called, evaluate
 from lstm_gpu.formulas.loading import Formula
 from lstm_gpu.formulas.view import StepView, copy, view
 from lstm_gpu.weights import WeightSets
@@ -90,9 +90,9 @@ def moved(formula: Formula, shown: StepView, errors: bounds.StepErrors, dz: Arra
         off = (value + _WIDER * dz[:, gate]).astype(value.dtype)
         changes.append({"z": shown.z._replace(**{name: off})})
     try:
+        base = called(formula, copy(shown))
         with np.errstate(all="ignore"):
-            base = formula.function(copy(shown))
-            others = [formula.function(copy(replace(shown, **change))) for change in changes]
+            others = (called(formula, copy(replace(shown, **change))) for change in changes)
             return sum(abs(other - base) for other in others) / _WIDER
     except BaseException as error:  # asked for a margin only: it has been evaluated without
         if isinstance(error, KeyboardInterrupt):
