@@ -178,7 +178,9 @@ def test_objects_that_can_be_called_are_formulas_under_a_name(tmp_path):
 
 def test_a_method_is_a_formula_under_a_name(tmp_path):
     path = tmp_path / "mine.py"
-    lines = "class A:\n    " + MARKED.format("f").replace("(s)", "(self, s)").replace("\n", "\n    ")
+    lines = "class A:\n    " + MARKED.format("f").replace("(s)", "(self, s)").replace(
+        "\n", "\n    "
+    )
     path.write_text(HEAD + lines + "\nmine = A().f\n")
     assert [formula.name for formula in load(path)] == ["mine"]
 

@@ -18,7 +18,7 @@ from lstm_gpu import bounds, cell
 from lstm_gpu.backend import to_host
 from lstm_gpu.claims.block import Block
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.evaluation import called, evaluate
+from lstm_gpu.formulas.evaluation import called, evaluate, evaluate_apart
 from lstm_gpu.formulas.loading import Formula
 from lstm_gpu.formulas.view import StepView, copy, view
 from lstm_gpu.weights import WeightSets
@@ -40,14 +40,22 @@ def longer(sets: WeightSets) -> WeightSets | None:
     return WeightSets(**{name: to_host(array).astype(LONG) for name, array in arrays.items()})
 
 
-def evaluated(formula: Formula, sets: WeightSets, shape: tuple[int, ...]) -> np.ndarray | None:
+def evaluated(
+    formula: Formula, sets: WeightSets, shape: tuple[int, ...]
+) -> list[np.ndarray] | None:
     """The formula's values on weight sets in `LONG`, the whole forward step in it.
 
-    None where the formula cannot be evaluated so, or forces another precision itself.
+    Once in one call; and once with those of smaller calls put in, as in the trial: else the mistake
+    of a formula that depends on how many sets there are would be taken for rounding. None where the formula cannot be evaluated so, or forces another precision itself.
     """
     with np.errstate(all="ignore"):
         try:
-            return evaluate(formula, view(sets, cell.step(sets)), shape)
+            shown = view(sets, cell.step(sets))
+            whole = evaluate(formula, shown, shape)
+            apart = whole.copy()
+            for place, values in evaluate_apart(formula, shown, whole):
+                apart[place] = values
+            return [whole, apart]
         except InputError:
             return None
 

@@ -194,14 +194,18 @@ class Block:
             found.not_longer.add(formula.key)
             self.settled.add(formula.key)
             return None
-        within = refuted & against.within(longer)
+        within = refuted & self._within(against, longer)
         if (refuted & ~within).any():
             margin = extended.margin(formula, sets)
             if margin is not None:
-                within = refuted & against.within(longer, margin)
+                within = refuted & self._within(against, longer, margin)
         if (refuted & ~within).any():
             self.settled.add(formula.key)
         if not within.any():
             return None
-        off = np.nan_to_num(np.abs(to_host(claimed) - longer), nan=0.0)
+        off = np.nan_to_num(np.abs(to_host(claimed) - longer[0]), nan=0.0)
         return (off == off.max(axis=(1, 2), keepdims=True)) & within[:, None, None]
+
+    @staticmethod
+    def _within(against: Any, longer: list[np.ndarray], *margin: Array) -> np.ndarray:
+        return np.all([against.within(values, *margin) for values in longer], axis=0)
