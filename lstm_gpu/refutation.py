@@ -8,8 +8,9 @@ mathematics. It is shown by the calls after which it is wrong.
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from lstm_gpu.counterexample import Calls, Conditions, MixedError, at_entry, counterexample
+from lstm_gpu.counterexample import Calls, Conditions, MixedError, counterexample
 from lstm_gpu.errors import InputError
+from lstm_gpu.examination import at_entry
 from lstm_gpu.formulas import hints, loading
 from lstm_gpu.formulas.judgement import Marked, Trial
 from lstm_gpu.formulas.loading import ARGMAX, Formula
@@ -73,10 +74,10 @@ def refutation(
         return Refutation(None, f"{error} (It is so for a weight set alone.)")
     note = note or _right_beside_another(formula, example, chosen, conditions)
     hint = ""
-    if not_longer and isinstance(example["error"], float):
+    if isinstance(example["error"], float):
         case, index = Case.from_dict(example["case"]), example["index"]
         sets = conditions.draw(case, conditions.seed, index, index + 1, conditions.xp)
-        hint = hints.of_rounding(formula, sets, example["entry"], example["error"])
+        hint = hints.of_rounding(formula, sets, example["entry"], example["error"], not_longer)
     return Refutation(example, hint=hint, note=note)
 
 

@@ -3,10 +3,15 @@
 Rounding shrinks with the unit roundoff; a formula that is wrong stays as wrong as it is. So a gap
 above the bound that falls within it, when nothing but the precision has changed, was rounding: the
 formula divides by a small number, say, or subtracts near ones. Extended precision has only 11 bits
-more, which a division by 1e-6 uses up. So what rounding can still do there is added to the bound:
-the change of the formula when the values it starts from move by their derived errors (`moved`).
+more, which a division by 1e-6 uses up. So what rounding can still do there is added to the bound,
+by the larger of two measures. One is the change of the formula when the values it starts from move
+by their derived errors (`margin`), which does not see what the formula rounds in between; the other
+is how far the change of precision moved it (`left`), which does.
 What is within that is neither refuted nor supported. Where `numpy.longdouble` is no longer than
 float64, nothing can be told so.
+
+Extended precision has longer exponents, too. What is right in it because no number overflows any
+more has lost no digits, and is told apart (`out_of_range`).
 """
 
 from dataclasses import replace
@@ -46,7 +51,8 @@ def evaluated(
     """The formula's values on weight sets in `LONG`, the whole forward step in it.
 
     Once in one call; and once with those of smaller calls put in, as in the trial: else the mistake
-    of a formula that depends on how many sets there are would be taken for rounding. None where the formula cannot be evaluated so, or forces another precision itself.
+    of a formula that depends on how many sets there are would be taken for rounding. None where it
+    cannot be evaluated so, or forces another precision itself.
     """
     with np.errstate(all="ignore"):
         try:
@@ -106,3 +112,44 @@ def moved(formula: Formula, shown: StepView, errors: bounds.StepErrors, dz: Arra
         if isinstance(error, KeyboardInterrupt):
             raise
         return None
+
+
+def left(off: np.ndarray, dtype: Any) -> np.ndarray:
+    """What rounding may leave in `LONG` of a formula that the change of precision moved by `off`.
+
+    off : (sets, n, k), the gap of the formula's values in `dtype` and in `LONG`
+    Returns (sets, 1, 1).
+
+    Notes
+    -----
+    The largest of a set's gaps is what the formula rounds in `dtype`, for its intermediate values
+    may be as large as the largest entry. Times rho, the ratio of the unit roundoffs, it is what is
+    to be expected in `LONG` of rounding; times 1, of a mistake, which no precision mends. Halfway
+    on a logarithmic scale is sqrt(rho): 2^-5.5 for float64. So a mistake that it lets pass is that
+    much smaller than the formula's own rounding in `dtype`, which nothing there could tell it from.
+    """
+    largest = off.max(axis=(1, 2), keepdims=True)
+    return np.asarray(np.where(np.isfinite(largest), largest, 0) * np.sqrt(_ratio(dtype)))
+
+
+def out_of_range(
+    off: np.ndarray, longer: list[np.ndarray], truth: np.ndarray, rounding: np.ndarray, dtype: Any
+) -> np.ndarray:
+    """Entries whose error in `dtype` is not of lost digits, for in `LONG` the formula loses none.
+
+    off : as in `left`; longer : the formula's values in `LONG`
+    truth, rounding : in `LONG`, with the bound on the gap of two right evaluations there
+
+    A division or difference that loses digits loses as many in every precision. Here an entry is
+    within `rounding` in `LONG`, and in `dtype` more than half of its digits are gone: halfway, on a
+    logarithmic scale, between the same bound in `dtype` and the entry itself. And the error is
+    larger than that bound at any entry of the set: it is no rounding of something as large.
+    """
+    plain = rounding / _ratio(dtype)
+    none_lost = np.all([abs(values - truth) <= rounding for values in longer], axis=0)
+    no_rounding = off > plain.max(axis=(1, 2), keepdims=True)
+    return np.asarray(none_lost & no_rounding & (off >= np.sqrt(plain * abs(truth))))
+
+
+def _ratio(dtype: Any) -> np.longdouble:
+    return LONG(np.finfo(LONG).eps / np.finfo(dtype).eps)

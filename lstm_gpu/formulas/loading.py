@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 from lstm_gpu.errors import InputError
@@ -116,7 +117,8 @@ def _note(function: Any) -> None:
     if not _files:
         return
     path, markings = _files[-1]
-    frame, line = sys._getframe(1), None
+    frame: FrameType | None = sys._getframe(1)
+    line = None
     while frame is not None and frame.f_code is not load.__code__:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return

@@ -216,6 +216,11 @@ class Material:
             inside &= (gap <= to_host(bound) + margin).all(axis=(1, 2))
         return inside
 
+    def plain(self, longer: WeightSets) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and rounding, (sets, n, k), on the same weight sets in another precision; host."""
+        other = replace(self, sets=longer)
+        return other.truth, other.rounding
+
     def mutants(self) -> Iterator[tuple[str, Array]]:
         """The catalogue's wrong formulas that are wrong for this quantity: name and value."""
         wrong = slips_of(self.quantity.name)
