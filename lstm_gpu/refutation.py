@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 from lstm_gpu.counterexample import Calls, Conditions, MixedError, counterexample
 from lstm_gpu.errors import InputError
+from lstm_gpu.examination import at_entry
 from lstm_gpu.formulas import hints, loading
 from lstm_gpu.formulas.judgement import Marked, Trial
 from lstm_gpu.formulas.loading import ARGMAX, Formula
-from lstm_gpu.formulas.trial import block_size, try_case
+from lstm_gpu.formulas.trial import block_size, examine, try_case
 from lstm_gpu.report import verdicts
 from lstm_gpu.report.counterexamples import choose
 from lstm_gpu.report.verdicts import REFUTED, Finding
@@ -71,12 +72,37 @@ def refutation(
         example, note = found, f"{error} Set by set it is refuted, too."
     except InputError as error:
         return Refutation(None, f"{error} (It is so for a weight set alone.)")
+    note = note or _right_beside_another(formula, example, chosen, conditions)
     hint = ""
-    if not_longer and isinstance(example["error"], float):
+    if isinstance(example["error"], float):
         case, index = Case.from_dict(example["case"]), example["index"]
         sets = conditions.draw(case, conditions.seed, index, index + 1, conditions.xp)
-        hint = hints.of_rounding(formula, sets, example["entry"], example["error"])
+        hint = hints.of_rounding(formula, sets, example["entry"], example["error"], not_longer)
     return Refutation(example, hint=hint, note=note)
+
+
+def _right_beside_another(
+    formula: Formula, example: dict[str, Any], chosen: Finding, conditions: Conditions
+) -> str:
+    """That a counterexample alone is right beside another weight set; "" where it is as wrong."""
+    c, case, index = conditions, chosen.case, example["index"]
+    assert case is not None
+    if index + 1 >= c.sets or block_size(case) == 1:
+        return ""
+    calls = [(index, index + 2)]
+    try:
+        comparison = examine(
+            _fresh(formula, {}), case, c.seed, index, example["reference"], c.xp, c.draw, calls
+        )
+    except InputError:  # it fails on two
+        return ""
+    at = at_entry(comparison, example["entry"])
+    if not at["error"] <= at["bound"]:
+        return ""
+    return (
+        f"`{formula.name}` must treat each weight set alone, but this one is wrong alone and right "
+        "beside another: look for what depends on the number of weight sets."
+    )
 
 
 def _first_of(marked: Marked, quantity: str) -> Finding:

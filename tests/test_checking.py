@@ -85,7 +85,7 @@ def test_a_wrong_formula_is_refuted_with_a_cause_and_a_counterexample(tmp_path):
 def test_nan_in_some_sets_is_inconclusive_and_the_first_is_named():
     def broken(step):
         J = RIGHT(step)
-        J[1, 0, 1] = np.nan
+        J[1:2, 0, 1] = np.nan
         return J
 
     result = check(broken, "hidden_jacobian", **SMALL, seed=5)

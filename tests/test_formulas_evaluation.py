@@ -10,7 +10,7 @@ from formula_book import right
 
 from lstm_gpu.backend import to_host
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.evaluation import evaluate
+from lstm_gpu.formulas.evaluation import evaluate, evaluate_apart
 from lstm_gpu.formulas.loading import Formula
 from lstm_gpu.formulas.quantities import QUANTITIES, Material
 from lstm_gpu.formulas.view import changed, copy
@@ -75,7 +75,20 @@ class Counter:
         return self.calls * RIGHT(step)
 
 
+def in_a_buffer(factor):
+    """RIGHT times factor(), in one array that is returned at every call."""
+    buffers = {}
+
+    def fills(step):
+        buffer = buffers.setdefault((step.U.f.shape, step.h.dtype), np.zeros_like(step.U.f))
+        buffer[...] = RIGHT(step) * factor()
+        return buffer
+
+    return fills
+
+
 RANDOM = np.random.default_rng(0)
+TURNS = iter([1, 1.5] * 9)
 BAD = {
     "raises": (lambda s: s.nope, "raises AttributeError: 'StepView' object has no"),
     "divides": (lambda s: 1 // 0, "raises ZeroDivisionError"),
@@ -100,6 +113,10 @@ BAD = {
     "exits for good": (leaves, "raises BaseException: for good"),
     "random": (lambda s: RIGHT(s) * RANDOM.random(), "two evaluations of the same step differ"),
     "remembers": (Counter(), "two evaluations of the same step differ"),
+    "random, in a buffer": (in_a_buffer(RANDOM.random), "two evaluations of the same step differ"),
+    "in turns, in a buffer": (
+        in_a_buffer(lambda: next(TURNS)), "two evaluations of the same step differ"
+    ),
 }  # fmt: skip
 
 
@@ -139,6 +156,36 @@ def test_good_formulas_pass_as_they_are(backend, capsys):
     for function in (RIGHT, prints):
         assert (to_host(evaluated(function, backend)) == to_host(RIGHT(material.view))).all()
     assert "here" in capsys.readouterr().out
+
+
+def test_a_buffer_that_a_later_call_fills_again_changes_nothing():
+    function = in_a_buffer(lambda: 1)
+    first = evaluated(function)
+    kept = first.copy()
+    function(SimpleNamespace(**{**vars(shown()), "o": 0 * shown().o}))
+    assert (first == kept).all()
+
+
+@pytest.mark.parametrize("sets", [1, 2, 3, 8])
+def test_one_set_alone_and_the_two_after_it_are_smaller_calls(sets):
+    material = Material(QUANTITIES["hidden_jacobian"], drawn(GENERIC, sets))
+    whole = RIGHT(material.view)
+    found = list(evaluate_apart(Formula("f", "hidden_jacobian", RIGHT), material.view, whole))
+    assert [place for place, _ in found] == [slice(0, 1), slice(1, 3)][: sets - 1]
+    for place, values in found:
+        assert (values == whole[place]).all()
+
+
+def test_what_fails_in_a_smaller_call_alone_is_said_to():
+    material = Material(QUANTITIES["hidden_jacobian"], drawn(GENERIC, 3))
+    whole = RIGHT(material.view)
+    for sets, said in ((1, "for a weight set alone"), (2, "for two weight sets")):
+
+        def fails(step, sets=sets):
+            return RIGHT(step)[0] if len(step.h) == sets else RIGHT(step)
+
+        with pytest.raises(InputError, match=said):
+            list(evaluate_apart(Formula("f", "hidden_jacobian", fails), material.view, whole))
 
 
 def test_nan_is_left_for_the_verdict_and_differs_from_nothing():

@@ -120,6 +120,170 @@ def test_what_forces_float64_or_fails_stays_refuted_with_a_hint_at_rounding_leve
     assert off.verdict == "refuted"
 
 
+def into(buffers, by_dtype):
+    """`divided` into one array per shape, and per dtype if so asked, returned at every call."""
+
+    def fills(step):
+        key = (step.U.f.shape, step.h.dtype if by_dtype else np.float64)
+        buffer = buffers.setdefault(key, np.zeros(key[0], key[1]))
+        buffer[...] = divided(step)
+        return buffer
+
+    return fills
+
+
+def test_a_buffer_of_the_formula_s_own_is_judged_as_new_arrays_are():
+    """Filled again in extended precision it would hold other values than those on trial."""
+    right = check(into({}, by_dtype=True), "cell_by_cell_jacobian")
+    assert (right.verdict, right.reason) == (
+        "inconclusive", check(divided, "cell_by_cell_jacobian").reason,
+    )  # fmt: skip
+    forced = check(into({}, by_dtype=False), "cell_by_cell_jacobian")
+    new = check(lambda s: divided(s).astype(np.float64), "cell_by_cell_jacobian")
+    assert (forced.verdict, forced.reason) == ("refuted", new.reason)
+    assert forced.error_over_bound == new.error_over_bound > 1
+    assert forced.counterexample == new.counterexample | {"reading": "fills"}
+
+
+def overflows(step):
+    """tanh of z as (1 - e^{-2z})/(1 + e^{-2z}), with 0 for the infinity/infinity of large -z."""
+    e = step.xp.exp(-2 * step.z.u)
+    t = step.xp.nan_to_num((1 - e) / (1 + e))
+    return rows(1 - t * t) * step.U.u
+
+
+def overflows_to_half(step):
+    e = step.xp.exp(step.z.f)
+    g = e / (1 + e)
+    g = step.xp.where(step.xp.isnan(g), step.h.dtype.type(0.5), g)
+    return rows(g * (1 - g)) * step.U.f
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(
+    ("quantity", "formula"),
+    [("candidate_jacobian", overflows), ("forget_gate_jacobian", overflows_to_half)],
+)
+def test_an_overflow_that_is_hidden_is_no_lost_digit(quantity, formula, dtype):
+    """Extended precision has longer exponents: no digit was lost, and that is what is said."""
+    result = check(formula, quantity, dtype=dtype)
+    assert result.verdict == "inconclusive"
+    assert result.reason.startswith("wrong in ")
+    assert (
+        "and right there in extended precision, by more than lost digits explain" in result.reason
+    )
+    assert "saturated)" in result.reason
+    assert "loses digits" not in result.reason
+    wrong = check(lambda s: formula(s) * (1 + 1e-4), quantity, dtype=dtype, hidden_size=2)
+    assert wrong.verdict == "refuted"
+
+
+def test_a_direction_whose_squares_overflow_is_out_of_range(tmp_path):
+    shapes = {"weight_ih_l0": (12, 2), "weight_hh_l0": (12, 3)}
+    arrays = {name: np.ones(shape) for name, shape in shapes.items()}
+    arrays["weight_hh_l0"] *= 1e200 * np.arange(1, 4)
+    np.savez(tmp_path / "w.npz", **arrays, bias_ih_l0=np.zeros(12), bias_hh_l0=np.zeros(12))
+
+    def direction(step):
+        return step.U.f / np.sqrt((step.U.f**2).sum(axis=-1, keepdims=True))
+
+    result = check(direction, "forget_gate_argmax", weights=tmp_path / "w.npz")
+    assert result.verdict == "inconclusive", str(result)
+    assert result.reason.startswith("wrong in "), result.reason
+
+
+def centred(step, U):
+    """U_f's entries by their mean and what they differ from it by: rounded relative to the mean."""
+    mean = U.mean(axis=2, keepdims=True)
+    slope = rows(step.f * (1 - step.f))
+    return slope * (U - mean) + slope * mean
+
+
+def halves(step, U):
+    """The symmetric part and the other."""
+    other = np.swapaxes(U, 1, 2)
+    slope = rows(step.f * (1 - step.f))
+    return slope * ((U + other) / 2) + slope * ((U - other) / 2)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("formula", [centred, halves])
+def test_what_rounds_relative_to_the_largest_entry_is_not_refuted(formula, dtype):
+    """No value that it starts from is off: only the change of precision shows its rounding."""
+    plan = {"dtype": dtype, "distribution": ["scaled_columns", "heavy_tailed"]}
+    result = check(lambda s: formula(s, s.U.f), "forget_gate_jacobian", **plan)
+    assert result.verdict == "inconclusive", str(result)
+    assert "loses digits" in result.reason
+    assert "overflows" not in result.reason
+
+
+@pytest.mark.parametrize("formula", [centred, halves])
+@pytest.mark.parametrize(
+    "slip",
+    [
+        lambda J, s: J * (1 + 1e-12),
+        lambda J, s: J + 1e-12 * J.max(axis=(1, 2), keepdims=True),
+        lambda J, s: J * s.f[:, None, :],
+        lambda J, s: np.swapaxes(J, 1, 2),
+    ],
+)
+@pytest.mark.parametrize("law", ["normal_gain_1", "scaled_columns", "heavy_tailed"])
+def test_a_slip_stays_refuted_in_what_rounds_relative_to_the_largest_entry(formula, slip, law):
+    """In every law alone, though one law would do: what rounding may leave excuses no slip."""
+    plan = {"distribution": law, "hidden_size": [2, 3, 8]}
+    result = check(lambda s: slip(formula(s, s.U.f), s), "forget_gate_jacobian", **plan)
+    assert result.verdict == "refuted", str(result)
+
+
+def test_what_rounding_may_leave_is_between_what_falls_and_what_stays():
+    off = np.array([[[1e-16, 1e-10], [0, 0]], [[np.inf, 0], [0, 0]]], extended.LONG)
+    assert extended.left(off, "float64").shape == (2, 1, 1)
+    rho = 2.0 ** -(extended.MANTISSA - 53)
+    assert float(extended.left(off, "float64")[0, 0, 0]) == pytest.approx(1e-10 * rho**0.5)
+    assert extended.left(off, "float64")[1, 0, 0] == 0
+
+
+def in_float64_inside(step):
+    """Python's floats, in an array of the step's dtype."""
+    J = np.zeros_like(step.U.f)
+    for b, k in np.ndindex(step.c.shape):
+        c, i, u, before = (float(a[b, k]) for a in (step.c, step.i, step.u, step.c_prev))
+        J[b, k, k] = (c - i * u) / before if before else float(step.f[b, k])
+    return J
+
+
+def test_what_works_in_float64_inside_gets_the_hint_of_what_returns_it():
+    result = check(in_float64_inside, "cell_by_cell_jacobian", hidden_size=[2, 3])
+    assert result.verdict == "refuted"
+    assert "could not be evaluated in extended precision" in result.reason
+    wrong = check(lambda s: 2 * in_float64_inside(s), "cell_by_cell_jacobian", hidden_size=2)
+    assert (wrong.verdict, wrong.reason) == ("refuted", "")
+
+
+def factorized(step):
+    left, values, right = np.linalg.svd(step.U.f)
+    return rows(step.f * (1 - step.f)) * ((left * values[:, None, :]) @ right)
+
+
+def partly(step):
+    q, r = np.linalg.qr(step.U.f.astype(np.float64))
+    return rows(step.f * (1 - step.f)) * (q @ r)
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [(factorized, "could not be evaluated in"), (partly, "unless it forces float64 inside")],
+)
+def test_a_factorization_that_cannot_be_longer_gets_a_hint_where_it_may_have_rounded(formula, said):
+    plan = {"distribution": "heavy_tailed", "hidden_size": [2, 8]}
+    result = check(formula, "forget_gate_jacobian", **plan)
+    assert result.verdict == "refuted"
+    assert said in result.reason
+    assert "largest entries of the same weight set" in result.reason
+    wrong = check(lambda s: formula(s) * (1 + 1e-9), "forget_gate_jacobian", hidden_size=2)
+    assert (wrong.verdict, wrong.reason) == ("refuted", "")
+
+
 def test_without_a_longer_precision_nothing_is_excused(monkeypatch):
     monkeypatch.setattr(extended, "LONG", np.float64)
     result = check(divided, "cell_by_cell_jacobian", hidden_size=2)

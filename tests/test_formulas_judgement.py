@@ -17,18 +17,18 @@ def marks(sets, index):
 @pytest.mark.parametrize(
     ("verdict", "counts", "said"),
     [
-        ("supported", (8, 0, 0), ("supported", "")),
-        ("refuted", (8, 3, 2), ("refuted", "")),
+        ("supported", (8, 0, 0, 0), ("supported", "")),
+        ("refuted", (8, 3, 2, 1), ("refuted", "")),
         (
             "supported",
-            (8, 8, 0),
+            (8, 8, 0, 0),
             (
                 "refuted",
                 "not finite where the derivative is (first at entry [0, 1] of weight set 5 (seed "
                 "9, n = 2, m = 3, float64, sparse, generic))",
             ),
         ),
-        ("inconclusive", (0, 0, 0), ("inconclusive", "")),  # nothing was decided
+        ("inconclusive", (0, 0, 0, 0), ("inconclusive", "")),  # nothing was decided
     ],
 )
 def test_what_is_said_of_counts(verdict, counts, said):
@@ -36,14 +36,17 @@ def test_what_is_said_of_counts(verdict, counts, said):
     assert weigh(verdict, "", decided, *(marks(n, 5) for n in sets), seed=9) == said
 
 
-def test_some_sets_without_a_number_or_by_rounding_are_inconclusive_for_both_reasons():
-    verdict, reason = weigh("supported", "", 8, marks(3, 5), marks(2, 6), seed=9)
+def test_some_sets_without_a_number_by_rounding_or_out_of_range_are_inconclusive_for_all_reasons():
+    verdict, reason = weigh("supported", "", 8, marks(3, 5), marks(2, 6), marks(1, 7), seed=9)
     assert verdict == "inconclusive"
-    first, second = reason.split("; ")
+    first, second, third = reason.split("; ")
     assert first.startswith("NaN or infinity in 3 of 8 weight sets")
     assert "(first at entry [0, 1] of weight set 5 (seed 9" in first
     assert "above the bound in 2 of 8 weight sets by rounding alone" in second
     assert "(first at entry [0, 1] of weight set 6 (seed 9" in second
+    assert third.startswith("wrong in 1 of 8 weight sets, and right there in extended precision")
+    assert "a number overflows or underflows" in third
+    assert "(first at entry [0, 1] of weight set 7 (seed 9" in third
 
 
 def test_merged_marks_keep_the_first():

@@ -1,9 +1,11 @@
 """What a stranger found: right formulas in other algebra, mistakes with the bias, lost marks."""
 
+import sys
+
 import numpy as np
 import pytest
 
-from lstm_gpu import check, cli
+from lstm_gpu import check, claim, cli
 from lstm_gpu.checking import Plan, check_formulas
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.loading import load
@@ -113,6 +115,24 @@ LOST = {
     "a method": "class A:\n    " + MARKED.format("lost").replace("\n", "\n    "),
     "deleted": MARKED.format("lost") + "del lost\n",
     "in a list": "fs = [claim('cell_by_cell_jacobian')(lambda s: s.f)]\n",
+    "partial objects in a list": (
+        "def f(k, s): return k * s.f\n"
+        "fs = [claim('cell_by_cell_jacobian')(functools.partial(f, k)) for k in (1, 2)]\n"
+    ),
+    "objects that can be called, in a list": (
+        "class F:\n    def __call__(self, s): return s.f\n"
+        "fs = [claim('cell_by_cell_jacobian')(F())]\n"
+    ),
+    "made by another module": (
+        "import sys, types\nother = types.ModuleType('other_of_mine')\n"
+        "exec('def made(): return lambda s: s.f', vars(other))\n"
+        "fs = [claim('cell_by_cell_jacobian')(other.made())]\n"
+    ),
+    "in another thread": (
+        "import threading\nfs = []\n"
+        "def work(): fs.append(claim('cell_by_cell_jacobian')(lambda s: s.f))\n"
+        "thread = threading.Thread(target=work)\nthread.start()\nthread.join()\n"
+    ),
     "defined again below an if": MARKED.format("lost") + "if True:\n    def lost(s): return 0\n",
 }
 
@@ -121,8 +141,59 @@ LOST = {
 def test_a_marked_function_that_would_go_untried_is_refused(tmp_path, name):
     path = tmp_path / "mine.py"
     path.write_text(HEAD + LOST[name] + "\n" + MARKED.format("right"))
+    with pytest.raises(InputError, match=r"\(line \d+\) cannot be found .* would go untried"):
+        load(path)
+
+
+def test_the_formulas_of_a_module_that_is_imported_are_its_own_business(tmp_path):
+    """They are tried where that file is named, and only once loaded are they there."""
+    (tmp_path / "neighbour_with_formulas.py").write_text(
+        HEAD + MARKED.format("there") + "fs = [claim('cell_jacobian')(lambda s: s.U.f)]\n"
+    )
+    path = tmp_path / "mine.py"
+    path.write_text("import neighbour_with_formulas\n" + HEAD + MARKED.format("here"))
+    try:
+        assert [formula.name for formula in load(path)] == ["here"]
+    finally:
+        sys.modules.pop("neighbour_with_formulas", None)
+
+
+def test_a_file_that_loads_another_loses_nothing(tmp_path):
+    other, path = tmp_path / "other.py", tmp_path / "mine.py"
+    other.write_text(HEAD + MARKED.format("there"))
+    inside = f"from lstm_gpu.formulas.loading import load\nload({str(other)!r})\n"
+    path.write_text(HEAD + MARKED.format("here") + inside)
+    assert [formula.name for formula in load(path)] == ["here"]
+    path.write_text(HEAD + LOST["in a list"] + inside + MARKED.format("here"))
     with pytest.raises(InputError, match="would go untried"):
         load(path)
+
+
+def test_objects_that_can_be_called_are_formulas_under_a_name(tmp_path):
+    path = tmp_path / "mine.py"
+    objects = LOST["objects that can be called, in a list"] + LOST["partial objects in a list"]
+    path.write_text(HEAD + objects.replace("fs = [", "a, = [", 1).replace("fs = [", "b, c = ["))
+    assert [formula.name for formula in load(path)] == ["a", "b", "c"]
+
+
+def test_a_method_is_a_formula_under_a_name(tmp_path):
+    path = tmp_path / "mine.py"
+    lines = "class A:\n    " + MARKED.format("f").replace("(s)", "(self, s)").replace(
+        "\n", "\n    "
+    )
+    path.write_text(HEAD + lines + "\nmine = A().f\n")
+    assert [formula.name for formula in load(path)] == ["mine"]
+
+
+def test_an_object_with_an_answer_to_every_name_is_no_formula(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("from unittest.mock import call\n" + HEAD + MARKED.format("mine"))
+    assert [formula.name for formula in load(path)] == ["mine"]
+
+
+def test_what_cannot_be_marked_gets_one_clear_line():
+    with pytest.raises(InputError, match="got builtin_function_or_method `len`, which cannot be"):
+        claim("cell_jacobian")(len)
 
 
 def test_a_decorator_that_says_what_it_wraps_loses_nothing(tmp_path):

@@ -103,7 +103,8 @@ def test_a_file_of_failures_alone_costs_no_measurement(monkeypatch):
 def test_values_that_are_not_finite_are_counted_by_set():
     def broken(step):
         J = RIGHT.function(step)
-        J[1:3, 0, 0] = np.nan, np.inf
+        J[1:2, 0, 0] = np.nan
+        J[2:3, 0, 0] = np.inf
         return J
 
     formula = Formula("broken", "hidden_jacobian", broken)

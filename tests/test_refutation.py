@@ -53,12 +53,29 @@ def test_a_formula_that_mixes_weight_sets_is_told_so_in_plain_words(tmp_path, na
     assert said[-1] == "alone it is within the bound: the formula mixes weight sets"
 
 
+DEPENDS = {
+    "wrong for one": ("    return right(step) * (1.5 if len(step.f) == 1 else 1)", True),
+    "by their number": ("    return right(step) * len(step.f) / 3", False),
+}
+
+
+@pytest.mark.parametrize("name", DEPENDS)
+def test_a_formula_that_depends_on_how_many_sets_there_are_is_refuted(tmp_path, name):
+    """Nor is it excused in extended precision, where it is called with the same numbers of them."""
+    body, right_for_two = DEPENDS[name]
+    path, result = found(tmp_path, body)
+    assert result.verdict == "refuted", str(result)
+    (example,) = checking.write_counterexamples([result], tmp_path).values()
+    assert replay(example, formula=path).verdict == "refuted"
+    assert ("wrong alone and right beside another" in result.note) == right_for_two
+
+
 def test_one_that_mixes_and_cannot_be_shown_again_is_said_so(tmp_path):
     """Wrong from the second case on, by what it remembers of sizes that no call alone has."""
     body = """
     first = kept.setdefault(len(step.f), right(step))[0, 0, 0]
     J = right(step)
-    J *= 1 + (list(kept) == [3] and len(J) == 3 and bool(first != J[0, 0, 0]))
+    J *= 1 + (next(iter(kept)) == 3 == len(J) and bool(first != J[0, 0, 0]))
     return J"""
     _, result = found(tmp_path, body)
     assert result.error.endswith("it is right in that block, too: nothing to replay.")

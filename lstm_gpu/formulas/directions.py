@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from lstm_gpu import bounds
+from lstm_gpu import bounds, cell
 from lstm_gpu.backend import to_host
 from lstm_gpu.formulas.loading import ARGMAX
 from lstm_gpu.formulas.quantities import FREE_ROUNDINGS, QUANTITIES, Material
 from lstm_gpu.tally import Comparison
-from lstm_gpu.weights import Case
+from lstm_gpu.weights import Case, WeightSets
 
 Array = Any
 
@@ -70,3 +70,15 @@ class Directions:
             claimed, end, _ = worst_component(directions, to_host(ascent.end), bound, np)
             inside &= ((np.abs(claimed - end) <= bound) | to_host(self.part.zero)).all(axis=1)
         return inside
+
+    def plain(self, longer: WeightSets) -> tuple[np.ndarray, np.ndarray]:
+        """Directions and rounding, (sets, n, n), on the same sets in another precision; host."""
+        from lstm_gpu.sphere.rounding import unit_error
+
+        U = longer.U[:, cell.GATES.index("f")]
+        largest = np.abs(U).max(axis=-1, keepdims=True)
+        scaled = U / np.where(largest > 0, largest, 1)  # else its squares overflow
+        length = np.sqrt((scaled * scaled).sum(axis=-1, keepdims=True))
+        n, u = U.shape[-1], bounds.unit_roundoff(U.dtype)
+        error = 2 * (bounds.gamma(n + FREE_ROUNDINGS, u) + unit_error(n, U.dtype))
+        return scaled / np.where(length > 0, length, 1), np.full(U.shape, error)

@@ -1,6 +1,7 @@
 """Evaluate a reader's formula, and say what is wrong with it besides its mathematics."""
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.loading import Formula, blame
-from lstm_gpu.formulas.view import StepView, changed, copy
+from lstm_gpu.formulas.view import StepView, changed, copy, part
 
 Array = Any
 
@@ -36,12 +37,42 @@ def evaluate(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array
     return first
 
 
+def evaluate_apart(
+    formula: Formula, shown: StepView, whole: Array
+) -> Iterator[tuple[slice, Array]]:
+    """As `evaluate`, of the first weight set alone and of the two after it: places and values.
+
+    whole : the values of all of them in one call. Where all blocks are equally large, a formula
+        that depends on how many sets there are is as right as that number lets it be.
+    """
+    sets, *matrix = whole.shape
+    for place in (slice(0, 1), slice(1, 3)):
+        if place.stop > sets or place.stop - place.start == sets:
+            continue
+        try:
+            shape = (place.stop - place.start, *matrix)
+            yield place, evaluate(formula, part(shown, place), shape)
+        except InputError as error:
+            of = "a weight set alone" if place.start == 0 else "two weight sets"
+            raise InputError(f"{error} (It is so for {of}.)") from error
+
+
+def called(formula: Formula, own: StepView) -> Any:
+    """What the formula returns on a view that is its own; an array as a copy.
+
+    A formula may fill a buffer of its own and return that at every call: only a copy keeps what
+    one call returned. So every call of a formula goes through here.
+    """
+    with np.errstate(all="ignore"):
+        result = formula.function(own)
+    return result.copy() if type(result) is type(own.h) else result
+
+
 def _once(formula: Formula, shown: StepView, shape: tuple[int, ...]) -> Array:
     name, own = formula.name, copy(shown)
     code = getattr(formula.function, "__code__", None)
     try:
-        with np.errstate(all="ignore"):
-            result = formula.function(own)
+        result = called(formula, own)
     except BaseException as error:  # an interrupt apart, the formula's own fault
         if isinstance(error, KeyboardInterrupt):
             raise

@@ -3,10 +3,15 @@
 Rounding shrinks with the unit roundoff; a formula that is wrong stays as wrong as it is. So a gap
 above the bound that falls within it, when nothing but the precision has changed, was rounding: the
 formula divides by a small number, say, or subtracts near ones. Extended precision has only 11 bits
-more, which a division by 1e-6 uses up. So what rounding can still do there is added to the bound:
-the change of the formula when the values it starts from move by their derived errors (`moved`).
+more, which a division by 1e-6 uses up. So what rounding can still do there is added to the bound,
+by the larger of two measures. One is the change of the formula when the values it starts from move
+by their derived errors (`margin`), which does not see what the formula rounds in between; the other
+is how far the change of precision moved it (`left`), which does.
 What is within that is neither refuted nor supported. Where `numpy.longdouble` is no longer than
 float64, nothing can be told so.
+
+Extended precision has longer exponents, too. What is right in it because no number overflows any
+more has lost no digits, and is told apart (`out_of_range`).
 """
 
 from dataclasses import replace
@@ -18,7 +23,7 @@ from lstm_gpu import bounds, cell
 from lstm_gpu.backend import to_host
 from lstm_gpu.claims.block import Block
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.evaluation import evaluate
+from lstm_gpu.formulas.evaluation import called, evaluate, evaluate_apart
 from lstm_gpu.formulas.loading import Formula
 from lstm_gpu.formulas.view import StepView, copy, view
 from lstm_gpu.weights import WeightSets
@@ -40,14 +45,23 @@ def longer(sets: WeightSets) -> WeightSets | None:
     return WeightSets(**{name: to_host(array).astype(LONG) for name, array in arrays.items()})
 
 
-def evaluated(formula: Formula, sets: WeightSets, shape: tuple[int, ...]) -> np.ndarray | None:
+def evaluated(
+    formula: Formula, sets: WeightSets, shape: tuple[int, ...]
+) -> list[np.ndarray] | None:
     """The formula's values on weight sets in `LONG`, the whole forward step in it.
 
-    None where the formula cannot be evaluated so, or forces another precision itself.
+    Once in one call; and once with those of smaller calls put in, as in the trial: else the mistake
+    of a formula that depends on how many sets there are would be taken for rounding. None where it
+    cannot be evaluated so, or forces another precision itself.
     """
     with np.errstate(all="ignore"):
         try:
-            return evaluate(formula, view(sets, cell.step(sets)), shape)
+            shown = view(sets, cell.step(sets))
+            whole = evaluate(formula, shown, shape)
+            apart = whole.copy()
+            for place, values in evaluate_apart(formula, shown, whole):
+                apart[place] = values
+            return [whole, apart]
         except InputError:
             return None
 
@@ -90,11 +104,52 @@ def moved(formula: Formula, shown: StepView, errors: bounds.StepErrors, dz: Arra
         off = (value + _WIDER * dz[:, gate]).astype(value.dtype)
         changes.append({"z": shown.z._replace(**{name: off})})
     try:
+        base = called(formula, copy(shown))
         with np.errstate(all="ignore"):
-            base = formula.function(copy(shown))
-            others = [formula.function(copy(replace(shown, **change))) for change in changes]
+            others = (called(formula, copy(replace(shown, **change))) for change in changes)
             return sum(abs(other - base) for other in others) / _WIDER
     except BaseException as error:  # asked for a margin only: it has been evaluated without
         if isinstance(error, KeyboardInterrupt):
             raise
         return None
+
+
+def left(off: np.ndarray, dtype: Any) -> np.ndarray:
+    """What rounding may leave in `LONG` of a formula that the change of precision moved by `off`.
+
+    off : (sets, n, k), the gap of the formula's values in `dtype` and in `LONG`
+    Returns (sets, 1, 1).
+
+    Notes
+    -----
+    The largest of a set's gaps is what the formula rounds in `dtype`, for its intermediate values
+    may be as large as the largest entry. Times rho, the ratio of the unit roundoffs, it is what is
+    to be expected in `LONG` of rounding; times 1, of a mistake, which no precision mends. Halfway
+    on a logarithmic scale is sqrt(rho): 2^-5.5 for float64. So a mistake that it lets pass is that
+    much smaller than the formula's own rounding in `dtype`, which nothing there could tell it from.
+    """
+    largest = off.max(axis=(1, 2), keepdims=True)
+    return np.asarray(np.where(np.isfinite(largest), largest, 0) * np.sqrt(_ratio(dtype)))
+
+
+def out_of_range(
+    off: np.ndarray, longer: list[np.ndarray], truth: np.ndarray, rounding: np.ndarray, dtype: Any
+) -> np.ndarray:
+    """Entries whose error in `dtype` is not of lost digits, for in `LONG` the formula loses none.
+
+    off : as in `left`; longer : the formula's values in `LONG`
+    truth, rounding : in `LONG`, with the bound on the gap of two right evaluations there
+
+    A division or difference that loses digits loses as many in every precision. Here an entry is
+    within `rounding` in `LONG`, and in `dtype` more than half of its digits are gone: halfway, on a
+    logarithmic scale, between the same bound in `dtype` and the entry itself. And the error is
+    larger than that bound at any entry of the set: it is no rounding of something as large.
+    """
+    plain = rounding / _ratio(dtype)
+    none_lost = np.all([abs(values - truth) <= rounding for values in longer], axis=0)
+    no_rounding = off > plain.max(axis=(1, 2), keepdims=True)
+    return np.asarray(none_lost & no_rounding & (off >= np.sqrt(plain * abs(truth))))
+
+
+def _ratio(dtype: Any) -> np.longdouble:
+    return LONG(np.finfo(LONG).eps / np.finfo(dtype).eps)

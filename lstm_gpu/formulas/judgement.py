@@ -53,7 +53,11 @@ class Marked:
         )
 
 
-MARKS = "not_finite", "rounded"  # of a `Trial`: what is said of a formula's weight sets
+MARKS = (
+    "not_finite",
+    "rounded",
+    "out_of_range",
+)  # of a `Trial`: what is said of a formula's weight sets
 
 
 @dataclass
@@ -65,8 +69,9 @@ class Trial:
     errors : formula -> why it could not be tried
     not_finite : formula -> weight sets where it gave NaN or infinity, and the truth is finite
     decided : formula -> weight sets where truth and bounds are finite
-    rounded : formula -> weight sets where it is right in extended precision only; they are left
-        out of its tally, as if it had given no number
+    rounded, out_of_range : formula -> weight sets where it is right in extended precision only, for
+        its longer mantissas or for its longer exponents; they are left out of its tally, as if it
+        had given no number
     not_longer : formulas above a bound that cannot be evaluated in extended precision
     lint : what the drawn inputs hide, over all cases
 
@@ -79,16 +84,24 @@ class Trial:
     not_finite: dict[Key, Marked] = field(default_factory=dict)
     decided: dict[Key, int] = field(default_factory=dict)
     rounded: dict[Key, Marked] = field(default_factory=dict)
+    out_of_range: dict[Key, Marked] = field(default_factory=dict)
     not_longer: set[Key] = field(default_factory=set)
     lint: Lint = field(default_factory=Lint)
 
 
 def weigh(
-    verdict: str, reason: str, decided: int, not_finite: Marked, rounded: Marked, seed: int
+    verdict: str,
+    reason: str,
+    decided: int,
+    not_finite: Marked,
+    rounded: Marked,
+    out_of_range: Marked,
+    seed: int,
 ) -> tuple[str, str]:
     """Verdict and reason once values that are no number, and mere rounding, are counted in.
 
-    decided, not_finite, rounded : weight sets, as in `Trial`; seed : that they were drawn with
+    decided, not_finite, rounded, out_of_range : weight sets, as in `Trial`
+    seed : that they were drawn with
 
     A value that is not finite where the derivative is, is no Jacobian: in every weight set, that
     refutes. In some of them it may be a right formula that overflows, so it decides nothing.
@@ -110,6 +123,13 @@ def weigh(
             f"{rounded.sets} of {decided} weight sets by rounding alone: the formula loses digits, "
             "as a division or a difference of near numbers does "
             f"(first at {rounded.describe(seed)})"
+        )
+    if out_of_range.sets:
+        reasons.append(
+            f"wrong in {out_of_range.sets} of {decided} weight sets, and right there in extended "
+            "precision, by more than lost digits explain: a number overflows or underflows and is "
+            "taken for another, or a branch goes another way (first at "
+            f"{out_of_range.describe(seed)})"
         )
     return ("inconclusive", "; ".join(reasons)) if reasons else (verdict, reason)
 
@@ -157,17 +177,18 @@ class Block:
         found.decided[key] = found.decided.get(key, 0) + int(decided.sum())
         broken = ~xp.isfinite(claimed) & xp.isfinite(truth) & decided[:, None, None]
         found.not_finite.setdefault(key, Marked()).add(broken, self.case, self.first)
-        rounded = self._rounded(formula, claimed, against, comparisons, to_host(decided), found)
-        if rounded is not None:
-            found.rounded.setdefault(key, Marked()).add(rounded, self.case, self.first)
-            sets = xp.asarray(rounded.any(axis=(1, 2)))
+        excused = self._excused(formula, claimed, against, comparisons, to_host(decided), found)
+        for name, entries in excused.items():
+            getattr(found, name).setdefault(key, Marked()).add(entries, self.case, self.first)
+        if excused:
+            sets = xp.asarray(np.any([e.any(axis=(1, 2)) for e in excused.values()], axis=0))
             claimed = xp.where(sets[:, None, None], xp.nan, claimed).astype(claimed.dtype)
             comparisons = list(against.compare(formula.name, "", claimed))
         for comparison in comparisons:
             found.tallies[self.case].update(comparison, self.first)
         return claimed
 
-    def _rounded(
+    def _excused(
         self,
         formula: Formula,
         claimed: Array,
@@ -175,11 +196,11 @@ class Block:
         comparisons: list[Comparison],
         decided: np.ndarray,
         found: Trial,
-    ) -> np.ndarray | None:
-        """The entry of each refuted set that loses most, where all fall within the bounds.
+    ) -> dict[str, np.ndarray]:
+        """Refuted sets all of whose entries are right in extended precision; see `extended`.
 
-        "All" is every entry by every reference, once the formula is evaluated in extended
-        precision; see `extended`. (sets, n, k) of bool; None where there is no such set.
+        By the names of `Trial`: why, and the entries (sets, n, k) of bool that lose most. Empty
+        where there is no such set.
         """
         refuted = np.zeros(len(claimed), bool)
         for c in comparisons:
@@ -187,21 +208,36 @@ class Block:
             refuted |= above.reshape(len(claimed), -1).any(axis=1)
         refuted &= decided & np.isfinite(to_host(claimed)).all(axis=(1, 2))
         if not refuted.any() or formula.key in self.settled:
-            return None
+            return {}
         sets = extended.longer(self.sets)
         longer = None if sets is None else extended.evaluated(formula, sets, claimed.shape)
         if sets is None or longer is None:
             found.not_longer.add(formula.key)
             self.settled.add(formula.key)
-            return None
-        within = refuted & against.within(longer)
+            return {}
+        off = np.min([np.abs(to_host(claimed) - values) for values in longer], axis=0)
+        within = refuted & self._within(against, longer)
         if (refuted & ~within).any():
+            allowed = extended.left(off, claimed.dtype)
             margin = extended.margin(formula, sets)
             if margin is not None:
-                within = refuted & against.within(longer, margin)
-        if (refuted & ~within).any():
+                allowed = np.maximum(allowed, margin)
+            within = refuted & self._within(against, longer, allowed)
+        stays = refuted & ~within
+        if stays.any():
             self.settled.add(formula.key)
+            if all((v[stays] == v[stays].astype(claimed.dtype)).all() for v in longer):
+                found.not_longer.add(formula.key)  # worked out in its dtype and stored in a longer
         if not within.any():
-            return None
-        off = np.nan_to_num(np.abs(to_host(claimed) - longer), nan=0.0)
-        return (off == off.max(axis=(1, 2), keepdims=True)) & within[:, None, None]
+            return {}
+        worst = off == off.max(axis=(1, 2), keepdims=True)
+        truth, rounding = against.plain(sets)
+        other = extended.out_of_range(off, longer, truth, rounding, claimed.dtype)
+        other &= within[:, None, None]
+        digits = within & ~other.any(axis=(1, 2))
+        found_here = {"rounded": worst & digits[:, None, None], "out_of_range": other}
+        return {name: entries for name, entries in found_here.items() if entries.any()}
+
+    @staticmethod
+    def _within(against: Any, longer: list[np.ndarray], *margin: Array) -> np.ndarray:
+        return np.all([against.within(values, *margin) for values in longer], axis=0)

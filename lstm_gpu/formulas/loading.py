@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 from lstm_gpu.errors import InputError
@@ -35,7 +36,16 @@ NAMES = (
     ARGMAX,
 )
 _MARK = "__claims_to_equal__"
-_marked: list[Any] = []  # since the last file began to load
+
+
+class Marking(NamedTuple):
+    """One use of a mark while a file is loaded; line : of the file, None where it has no part."""
+
+    function: Any
+    line: int | None
+
+
+_files: list[tuple[str, list[Marking]]] = []  # being loaded, with the markings of each
 
 
 class Formula(NamedTuple):
@@ -83,20 +93,63 @@ def claim(quantity: str) -> Callable[[Function], Function]:
             )
         if inspect.iscoroutinefunction(function):
             raise InputError(
-                f"`{function.__name__}` must be a plain function to be a formula, got `async def`. "
-                "Write `def`."
+                f"`{_called(function)}` must be a plain function to be a formula, got "
+                "`async def`. Write `def`."
             )
-        setattr(function, _MARK, (quantity, *getattr(function, _MARK, ())))
-        _marked.append(function)
+        try:
+            setattr(function, _MARK, (quantity, *marks(function)))
+        except (AttributeError, TypeError) as error:
+            raise InputError(
+                f"@claim({quantity!r}) must stand above a function, got {type(function).__name__} "
+                f"`{_called(function)}`, which cannot be marked. Define a function that calls it."
+            ) from error
+        _note(function)
         return function
 
     return mark
 
 
+def _note(function: Any) -> None:
+    """Put a marking down to the file that is being loaded, unless a module it imports makes it.
+
+    A module that is imported is a file of its own, and its formulas are tried where it is named.
+    """
+    if not _files:
+        return
+    path, markings = _files[-1]
+    frame: FrameType | None = sys._getframe(1)
+    line = None
+    while frame is not None and frame.f_code is not load.__code__:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return
+        if line is None and frame.f_code.co_filename == path:
+            line = frame.f_lineno
+        frame = frame.f_back
+    markings.append(Marking(function, line))
+
+
+def _called(function: Any) -> str:
+    """A name for messages; an object that can be called need not have one."""
+    name = function.__name__ if inspect.isroutine(function) else type(function).__name__
+    return str(name)
+
+
 def marks(function: Any) -> tuple[str, ...]:
     """The quantities that a function is marked with; none for what is no function."""
-    found = getattr(function, _MARK, ()) if callable(function) else ()
-    return found if isinstance(found, tuple) else ()
+    found = _held(function, _MARK) if callable(function) else ()
+    return found if type(found) is tuple else ()
+
+
+def _held(value: Any, name: str) -> Any:
+    """What an object itself (of a method, its function) holds under a name; None for nothing.
+
+    Its `__getattr__` is not asked: that of `unittest.mock.call` has an answer to every name.
+    """
+    holder = value.__func__ if inspect.ismethod(value) else value
+    try:
+        return object.__getattribute__(holder, "__dict__").get(name)
+    except AttributeError:
+        return None
 
 
 def known(quantity: Any) -> str:
@@ -134,7 +187,8 @@ def load(path: str | Path) -> list[Formula]:
         raise InputError(f"the formula file `{path}` must be a Python file: its name ends in .py.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # as dataclasses and pickles in the file expect
-    _marked.clear()
+    markings: list[Marking] = []
+    _files.append((str(path), markings))
     before = sys.path.copy()
     sys.path.insert(0, str(path.resolve().parent))
     try:
@@ -150,6 +204,7 @@ def load(path: str | Path) -> list[Formula]:
         ) from error
     finally:
         sys.path[:] = before
+        _files.pop()
     named: dict[int, tuple[str, Any]] = {}  # a function once, by its first name
     for attribute, value in module.__dict__.items():
         named.setdefault(id(value), (attribute, value))
@@ -159,13 +214,13 @@ def load(path: str | Path) -> list[Formula]:
         for quantity in dict.fromkeys(marks(function))
     ]
     known_here = {id(f) for _, value in named.values() for f in _unwrapped(value)}
-    lost = [f for f in _marked if f.__module__ == name and id(f) not in known_here]
+    lost = [marking for marking in markings if id(marking.function) not in known_here]
     if lost:
-        where = getattr(getattr(lost[0], "__code__", None), "co_firstlineno", "?")
         raise InputError(
             f"the formula file `{path}` must keep every marked function under a name of its own, "
-            f"but `{lost[0].__name__}` (line {where}) cannot be found by any: it would go untried. "
-            "Define it at the top of the file, with @claim as the outermost decorator."
+            f"but `{_called(lost[0].function)}` (line {lost[0].line or '?'}) cannot be found by "
+            "any: it would go untried. Define it at the top of the file, with @claim as the "
+            "outermost decorator."
         )
     if not formulas:
         raise InputError(
@@ -176,10 +231,14 @@ def load(path: str | Path) -> list[Formula]:
 
 
 def _unwrapped(value: Any) -> Iterator[Any]:
-    """A function and those that `functools.wraps` says it stands for."""
-    while value is not None:
+    """A function and those that `functools.wraps` says it stands for; of a method, its function."""
+    seen: set[int] = set()
+    while value is not None and id(value) not in seen:
+        seen.add(id(value))
         yield value
-        value = getattr(value, "__wrapped__", None) if callable(value) else None
+        if inspect.ismethod(value):
+            yield value.__func__
+        value = _held(value, "__wrapped__") if callable(value) else None
 
 
 def _refuse_two_of_one_name(tree: ast.Module, path: Path) -> None:

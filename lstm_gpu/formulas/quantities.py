@@ -198,6 +198,11 @@ class Material:
             inside &= (gap <= to_host(bound) + margin).all(axis=(1, 2))
         return inside
 
+    def plain(self, longer: WeightSets) -> tuple[np.ndarray, np.ndarray]:
+        """Truth and rounding, (sets, n, k), on the same weight sets in another precision; host."""
+        other = replace(self, sets=longer)
+        return other.truth, other.rounding
+
     def mutants(self) -> Iterator[tuple[str, Array]]:
         """The catalogue's wrong formulas that can be written for these sizes: name and value."""
         for name, slip in CATALOGUES[self.quantity.of, self.quantity.by].items():

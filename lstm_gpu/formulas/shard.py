@@ -123,6 +123,7 @@ class FormulaEvidence:
     errors: dict[str, str] = field(default_factory=dict)
     not_finite: Marked = field(default_factory=Marked)
     rounded: Marked = field(default_factory=Marked)
+    out_of_range: Marked = field(default_factory=Marked)
     not_longer: bool = False
     decided: int = 0
     suspects: Suspects = field(default_factory=Suspects)

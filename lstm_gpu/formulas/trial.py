@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from lstm_gpu import cell
-from lstm_gpu.backend import namespace_of
+from lstm_gpu.backend import namespace_of, to_host
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.cause import Suspects
 from lstm_gpu.formulas.directions import Directions
-from lstm_gpu.formulas.evaluation import evaluate
+from lstm_gpu.formulas.evaluation import evaluate, evaluate_apart
 from lstm_gpu.formulas.inputs import Draw, drawn
 from lstm_gpu.formulas.judgement import Block, Key, Trial
 from lstm_gpu.formulas.loading import ARGMAX, Formula
@@ -70,7 +70,7 @@ def _try_jacobians(formulas: list[Formula], material: Material, block: Block, fo
     truth, rounding = material.truth, material.rounding
     tried = False
     for formula in formulas:
-        claimed = _evaluated(formula, material.view, material.shape, found)
+        claimed = _evaluated(formula, material, material.shape, found)
         if claimed is None:
             continue
         tried = True
@@ -89,12 +89,27 @@ def _try_jacobians(formulas: list[Formula], material: Material, block: Block, fo
             found.lint.see(comparison)
 
 
-def _evaluated(formula: Formula, view: Any, shape: tuple[int, ...], found: Trial) -> Array | None:
+def _evaluated(
+    formula: Formula, against: Any, shape: tuple[int, ...], found: Trial
+) -> Array | None:
+    """The formula's values on a block, (sets, n, k); None where it cannot be evaluated.
+
+    against : a `Material` or `Directions`. A weight set that is within the bounds in this call, and
+        not in a smaller one, has its values from there: the formula must be right in both.
+    """
+    shown = against.view
     try:
-        return evaluate(formula, view, shape)
+        whole = evaluate(formula, shown, shape)
+        values = whole.copy()
+        for place, apart in evaluate_apart(formula, shown, whole):
+            values[place] = apart
     except InputError as error:
         found.errors[formula.key] = str(error)
         return None
+    if bool(shown.xp.array_equal(values, whole, equal_nan=True)):
+        return whole
+    takes = against.within(to_host(whole)) & ~against.within(to_host(values))
+    return shown.xp.where(shown.xp.asarray(takes)[:, None, None], values, whole)
 
 
 def _try_directions(
@@ -105,7 +120,7 @@ def _try_directions(
     wrongs = directions.part.wrong_directions.items()
     slips = [(name, directions.blank(wrong)) for name, wrong in wrongs]
     for formula in formulas:
-        claimed = _evaluated(formula, directions.view, truth.shape, found)
+        claimed = _evaluated(formula, directions, truth.shape, found)
         if claimed is None:
             continue
         claimed = block.judge(formula, directions.blank(claimed), directions, truth, found)

@@ -1,5 +1,6 @@
 """What a reader's own formula gets to see: an evaluated step, in the document's letters."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -79,16 +80,26 @@ def _arrays(shown: StepView) -> list[tuple[str, Array]]:
     return found
 
 
-def copy(shown: StepView) -> StepView:
-    """The same view of arrays of its own, for a formula that may write into them."""
-    copied = {}
+def _each(shown: StepView, change: Callable[[Array], Array]) -> StepView:
+    """A view of every array changed."""
+    others = {}
     for field in fields(shown):
         value = getattr(shown, field.name)
         if isinstance(value, Gates):
-            copied[field.name] = Gates(*(array.copy() for array in value))
+            others[field.name] = Gates(*map(change, value))
         elif field.name != "xp":
-            copied[field.name] = value.copy()
-    return replace(shown, **copied)
+            others[field.name] = change(value)
+    return replace(shown, **others)
+
+
+def copy(shown: StepView) -> StepView:
+    """The same view of arrays of its own, for a formula that may write into them."""
+    return _each(shown, lambda array: array.copy())
+
+
+def part(shown: StepView, place: slice) -> StepView:
+    """Some of the weight sets of a view."""
+    return _each(shown, lambda array: array[place])
 
 
 def changed(shown: StepView, original: StepView) -> list[str]:

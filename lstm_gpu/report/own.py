@@ -8,7 +8,7 @@ from lstm_gpu import backend as backends
 from lstm_gpu import configuration
 from lstm_gpu.claims.registry import Claim, Reading
 from lstm_gpu.counterexample import Conditions
-from lstm_gpu.formulas.judgement import Key, cause_of, weigh
+from lstm_gpu.formulas.judgement import MARKS, Key, cause_of, weigh
 from lstm_gpu.formulas.loading import ARGMAX
 from lstm_gpu.formulas.quantities import QUANTITIES
 from lstm_gpu.formulas.shard import FormulaEvidence, load_all
@@ -82,8 +82,9 @@ def _refuted(evidence: Evidence) -> Iterator[tuple[Key, list[Finding]]]:
 
 
 def _weighed(formula: FormulaEvidence, finding: Finding, evidence: Evidence) -> tuple[str, str]:
-    marked = formula.decided, formula.not_finite, formula.rounded
-    return weigh(finding.verdict, finding.reason, *marked, seed=evidence.config["seed"])
+    marked = {name: getattr(formula, name) for name in MARKS}
+    seed = evidence.config["seed"]
+    return weigh(finding.verdict, finding.reason, formula.decided, **marked, seed=seed)
 
 
 def in_case(
