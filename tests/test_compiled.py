@@ -23,6 +23,7 @@ _, REASON = compiled.library_or_reason()
 needs_compiler = pytest.mark.skipif("no C++ compiler" in REASON, reason=REASON)
 
 SIZES = ((1, 1), (2, 3), (3, 2), (7, 9), (8, 8), (17, 5), (33, 40), (64, 64))
+LONG = (3, 400)  # rows of so many weights that the error of z shows in the bound
 KEY = ("hidden_jacobian", "as_written", "", "central")
 
 
@@ -152,16 +153,20 @@ def test_the_record_is_the_tally_of_what_was_compared(size, dtype):
 @needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, (2, 150), LONG])
 def test_formula_differences_and_bounds_are_those_of_the_array_code(size, plain, dtype):
-    """Bounds: the same formulas, in float64, of values that differ by rounding. Formula: both
-    within their own bound of the truth. Differences: both within theirs."""
+    """Bounds: the same formulas, in float64, of values that differ by rounding; in float64 up to 2 %
+    larger, and never smaller (`sharp` in cuda/host_draw.h). Formula: both within their own bound of
+    the truth. Differences: both within theirs."""
     case = case_of(*size, dtype)
     block = Block(draw(case, 1, 5, 6))
     claimed, measured, bound = compiled.examine(case, 1, 5, plain)
     wanted = block.bound("central", "h")
     # A bound is made of hundreds of operations on values that agree to 64 u each, at most.
-    assert (abs(bound - wanted) <= 2**14 * bounds.unit_roundoff(dtype) * wanted).all()
+    rounding = 2**14 * bounds.unit_roundoff(dtype)
+    assert (bound >= (1 - rounding) * wanted).all()
+    larger = 0.02 if dtype == "float64" and size != LONG else rounding
+    assert (bound <= (1 + larger) * wanted).all()
 
     own = 2 * bounds.entries(block.formula_errors("h"), block.sets.U)
     formula = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
@@ -202,13 +207,13 @@ def test_ranges_add_up():
 # A slip in the sources, and whether the check must refute or only cannot decide.
 SLIPS = {
     "the formula off by 1e-6": (
-        "check.cuh", "return row.factor", "return T(1 + 1e-6) * row.factor", "refuted",
+        "host_check.h", "* load(own.span)", "* (load(own.span) * T(1 + 1e-6))", "refuted",
     ),
     "o for tanh(c)": ("check.cuh", "s.tanh_c * ((1 - s.o)", "s.o * ((1 - s.o)", "refuted"),
     "points of another cell": ("near.cuh", "s.f * c_prev", "T(1.001) * s.f * c_prev", "refuted"),
     "a point off its line": ("near.cuh", "2 * s.i - 1", "T(2.001) * s.i - 1", "refuted"),
-    "half a step": ("near.cuh", "2 * (U[CANDIDATE]", "T(1) * (U[CANDIDATE]", "refuted"),
-    "a wrong divisor": ("host_check.h", "T(2 * s)", "T(2.001 * s)", "refuted"),
+    "half a step": ("host_check.h", "2 * U[CANDIDATE]", "1 * U[CANDIDATE]", "refuted"),
+    "a wrong divisor": ("host_check.h", "(2 * s)", "(2.001 * s)", "refuted"),
     "an infinite bound": ("host_check.h", "INFINITY : 0;", "INFINITY : INFINITY;", "undecided"),
     "an error that is not finite": (
         "check.cuh", "s.i * (1 - s.u", "T(INFINITY) * (1 - s.u", "undecided",

@@ -244,7 +244,7 @@ template <class T, bool LINES, bool MATRIX> struct Team {
       const Step<T> s = {at.i, bound()[k], at.u, at.o, at.c, at.tanh_c, 0};
       const double dz[GATES] = {g * reach()[k], g * reach()[n() + k], g * reach()[2 * n() + k],
                                 g * reach()[3 * n() + k]};
-      const RowBound b = row_bound(s, row.z, dz, double(row.c_prev));
+      const RowBound b = row_bound<true>(s, row.z, dz, double(row.c_prev));
       parts()[k] = b;
       own.delta = larger(b.delta, own.delta), own.cubic = larger(b.cubic, own.cubic);
       own.most_c = larger(double(magnitude(row.c_prev)), own.most_c);
@@ -290,9 +290,11 @@ template <class T, bool LINES, bool MATRIX> struct Team {
     const T own[GATES] = {Kept<T>::value(u[0], c.scale), Kept<T>::value(u[gate], c.scale),
                           Kept<T>::value(u[2 * gate], c.scale),
                           Kept<T>::value(u[3 * gate], c.scale)};
-    const T s = step()[j];
-    const T change = NEAR ? change_near(centres()[k], own, s / 2) : change_of_hidden(rows()[k], own, s);
-    return {hidden_jacobian(rows()[k], own), change * half_inverse(s)};
+    const T s = step()[j], half = s / 2;
+    const T t[GATES] = {near_tanh(own[INPUT] * half), near_tanh(own[FORGET] * half),
+                        near_tanh(own[CANDIDATE] * s), near_tanh(own[OUTPUT] * half)};
+    const T change = NEAR ? change_near(centres()[k], t) : change_of_hidden(rows()[k], own, s);
+    return {hidden_jacobian(rows()[k].factor, own), change * half_inverse(s)};
   }
 
   // Entries, neighbouring ones by neighbouring threads.
