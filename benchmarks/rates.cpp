@@ -106,7 +106,10 @@ template <class T> void rates(i64 in_use, double *seconds) {
   extern "C" void rates_##NAME(long long in_use, double *seconds) {                               \
     lstm::rates<T>(in_use, seconds);                                                               \
   }                                                                                                \
-  extern "C" long long multiplications_##NAME() { return lstm::multiplications_of_an_entry<T>(); }
+  extern "C" long long multiplications_##NAME() { return lstm::multiplications_of_an_entry<T>(); } \
+  extern "C" int sharp_##NAME(long long n, long long m) {                                          \
+    return lstm::WeightSet<T>::wants_sharp({0, 0, n, m, 2 / sqrt(double(n))});                     \
+  }
 
 LSTM_RATES(double, float64)
 LSTM_RATES(float, float32)

@@ -155,9 +155,9 @@ def test_the_record_is_the_tally_of_what_was_compared(size, dtype):
 @pytest.mark.parametrize("plain", [False, True])
 @pytest.mark.parametrize("size", [*SIZES, (2, 150), LONG])
 def test_formula_differences_and_bounds_are_those_of_the_array_code(size, plain, dtype):
-    """Bounds: the same formulas, in float64, of values that differ by rounding; in float64 up to 2 %
-    larger, and never smaller (`sharp` in cuda/host_draw.h). Formula: both within their own bound of
-    the truth. Differences: both within theirs."""
+    """Bounds: the same formulas, in float64, of values that differ by rounding; for float64 up to
+    2 % larger, and never smaller (`sharp` in cuda/host_draw.h). Formula: both within their own
+    bound of the truth. Differences: both within theirs."""
     case = case_of(*size, dtype)
     block = Block(draw(case, 1, 5, 6))
     claimed, measured, bound = compiled.examine(case, 1, 5, plain)

@@ -1,7 +1,5 @@
 """A scan: the same record however it is cut, by whom, and by how many; its command line."""
 
-import math
-
 import pytest
 
 from lstm_gpu import cli, compiled, scan, scanning
@@ -36,10 +34,10 @@ def test_progress_ends_with_all_sets():
 def test_both_engines_reach_the_same_verdict_from_the_same_bounds():
     by_arrays, by_code = (scan.scan(CASE, 3, 40, engine) for engine in ("numpy", "compiled"))
     assert by_arrays.verdict == by_code.verdict == "supported"
-    # Both bounds hold the same terms; they are rounded apart (tests/test_compiled.py).
-    assert math.isclose(
-        by_arrays.smallest_detectable, by_code.smallest_detectable, rel_tol=2**14 * 2.0**-53
-    )
+    # Both bounds hold the same terms, of which the compiled ones are up to 2 % larger together
+    # (tests/test_compiled.py).
+    larger = by_code.smallest_detectable / by_arrays.smallest_detectable
+    assert 1 - 2**14 * 2.0**-53 <= larger <= 1.02
 
 
 def test_a_wrong_formula_is_refuted(monkeypatch):

@@ -65,8 +65,9 @@ template <class T> struct Check {
     const i64 n = set.n;
     T z[GATES] = {set.z[k], set.z[n + k], set.z[2 * n + k], set.z[3 * n + k]};
     double dz[GATES] = {g, g, g, g};
-    if (SHARP)
+    if (SHARP) {
       LSTM_UNROLL for (int gate = 0; gate < GATES; ++gate) dz[gate] = g * set.reach[gate * n + k];
+    }
     Step<T> s = activate(z, set.c_prev[k]);
     RowBound b = row_bound<SHARP>(s, z, dz, double(set.c_prev[k]));
     own.delta[l] = b.delta, own.linear[l] = b.linear, own.cubic[l] = b.cubic;
@@ -143,7 +144,9 @@ template <class T> struct Check {
   }
 
   // A register of row k's entries from column j on, times 2 s_j: the formula, and the change of h
-  // from one point to the other.
+  // from one point to the other. Both take a weight as its level times the unit, without rounding: in
+  // the formula that and the unit are two roundings more, of 16 for which its bound has room (10 are
+  // needed now, bounds.cuh).
   template <bool NEAR> LSTM_HD Entry<V> at(const OfRow &row, i64 k, i64 j) const {
     const i64 n = set.n;
     const int *levels = set.U + k * n + j;
@@ -158,7 +161,7 @@ template <class T> struct Check {
     return {claimed, change_near(row.centre, t)};
   }
 
-  V change_far(i64 k, i64 j) const {
+  LSTM_HD V change_far(i64 k, i64 j) const {
     const i64 n = set.n;
     const Row<T> row = {{set.z[k], set.z[n + k], set.z[2 * n + k], set.z[3 * n + k]}, set.c_prev[k], {}};
     const Columns<T> &own = columns[j / SIZE];

@@ -44,7 +44,7 @@ LSTM_HD i64 counters_for(i64 numbers) {
 
 // The random numbers of a key.
 struct Generator {
-  static constexpr i64 OVER = 31;  // counters that may be drawn beyond those asked for
+  static constexpr i64 OVER = 15;  // counters that may be drawn beyond those asked for
 
   Key key;
 #ifdef LSTM_PHILOX_AVX512
@@ -132,6 +132,11 @@ template <class T> struct WeightSet {
   // gamma reach, is so small, a bound gets less than 2 % larger, for much less work.
   bool sharp;
 
+  static bool wants_sharp(const Case &c) {
+    const double longest = double(c.hidden_size + c.input_size);
+    return sizeof(T) == sizeof(float) || longest * longest * c.scale > 32768;
+  }
+
   static size_t bytes(const Case &c) {
     i64 n = c.hidden_size, m = c.input_size, arrays = 7;
     return sizeof(T) * (m + 12 * n) + arrays * 2 * LINE;
@@ -140,7 +145,7 @@ template <class T> struct WeightSet {
   WeightSet(const Case &c, Memory &memory) : n(c.hidden_size), m(c.input_size) {
     const i64 over = LANES<T>;
     unit = LEVEL_SPACING * c.scale;
-    sharp = sizeof(T) == sizeof(float) || double(n + m) * double(n + m) * c.scale > 32768;
+    sharp = wants_sharp(c);
     x = memory.take<T>(m + over);
     h_prev = memory.take<T>(n + over);
     c_prev = memory.take<T>(n + over);
@@ -150,7 +155,7 @@ template <class T> struct WeightSet {
     largest = memory.take<u32>(n + over);
   }
 
-  // A weight as NumPy rounds it.
+  // A weight as NumPy rounds it, uniform on ±1/√n.
   LSTM_HD T weight(int level) const { return T(double(level) * unit); }
 
   i64 weights() const { return 4 * n * (m + n); }

@@ -1,10 +1,11 @@
-// A register's worth of numbers (GCC's and Clang's vector types), for sums and maxima of rows: a
-// compiler may not reorder those by itself.
+// A register's worth of numbers (GCC's and Clang's vector types): for sums and maxima of rows, which a
+// compiler may not reorder by itself, and for entries, where integers among the numbers would let it
+// take narrower registers.
 #pragma once
 #include <utility>
 
 #include "platform.cuh"
-#ifdef __AVX512F__
+#ifdef __FMA__  // with __AVX512F__, too
 #include <immintrin.h>
 #endif
 
@@ -64,9 +65,16 @@ template <> struct Constant<Lanes<float>::V> {
   static LSTM_HD Lanes<float>::V of(double value) { return all(float(value)); }
 };
 
+// Lane by lane; not left to the compiler, which would take the lanes apart.
 LSTM_HD Lanes<double>::V multiply_add(Lanes<double>::V a, Lanes<double>::V b, Lanes<double>::V c) {
 #ifdef __AVX512F__
   return (Lanes<double>::V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__FMA__)
+  __m256d x[2], y[2], z[2];
+  memcpy(x, &a, LINE), memcpy(y, &b, LINE), memcpy(z, &c, LINE);
+  for (int half = 0; half < 2; ++half) z[half] = _mm256_fmadd_pd(x[half], y[half], z[half]);
+  memcpy(&c, z, LINE);
+  return c;
 #else
   LSTM_UNROLL for (i64 l = 0; l < LANES<double>; ++l) c[l] = multiply_add(a[l], b[l], c[l]);
   return c;
@@ -75,6 +83,12 @@ LSTM_HD Lanes<double>::V multiply_add(Lanes<double>::V a, Lanes<double>::V b, La
 LSTM_HD Lanes<float>::V multiply_add(Lanes<float>::V a, Lanes<float>::V b, Lanes<float>::V c) {
 #ifdef __AVX512F__
   return (Lanes<float>::V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  __m256 x[2], y[2], z[2];
+  memcpy(x, &a, LINE), memcpy(y, &b, LINE), memcpy(z, &c, LINE);
+  for (int half = 0; half < 2; ++half) z[half] = _mm256_fmadd_ps(x[half], y[half], z[half]);
+  memcpy(&c, z, LINE);
+  return c;
 #else
   LSTM_UNROLL for (i64 l = 0; l < LANES<float>; ++l) c[l] = multiply_add(a[l], b[l], c[l]);
   return c;

@@ -10,15 +10,14 @@
 // p = w first/(1 - w²) it is (C - p) ± (first + w p), where a few terms of the geometric series
 // replace the division.
 //
-// Errors in unit roundoffs, to first order; errors of t, first and p are below LIMIT of one, so
-// nothing: that t is formed of k s for a weight that is k s rounded is among them. sigma(z) has 4,
-// tanh(z) 8 (activations.cuh). C - p, and that ± the rest, have one each, each product one. So
-// f c_{t-1} is off by 4 + 1 + 1 + 1 = 7 relatively, and i u by 4 + 2 for i, 8 + 2 for u: 16; their
-// sum is rounded once, with i u as it is. c - c^ is exact but for the error of c; tanh(c) is off by
-// 8 + 2 and what c is off, o by 4 + 2, their products by 2, and what multiplies both points alike
-// changes the difference by as much relatively and no more. `evaluation_error` (bounds.cuh) assumes
-// 20 for f, 28 for i u, 28 for o tanh(c), and one rounding of each point; the points z^ ± d are exact
-// here: nothing is added to z^.
+// Errors in unit roundoffs, to first order. t may start from k s where the weight is k s rounded: its
+// errors and those of first and p are below LIMIT of one, so nothing. sigma(z) has 4, tanh(z) 8
+// (activations.cuh). C - p has one more, each product and each fused sum of c one. So f c_{t-1} is off
+// by 4 + 1 + 1 = 6 relatively, i u by 4 + 1 + 8 + 1 = 14, and their sum by 2 of the larger. c - c^ is
+// exact but for the error of c; tanh(c) is off by 8 + 2 and what c is off, o by 4 + 2, their products
+// by 2, and what multiplies both points alike changes the difference by as much relatively and no
+// more. `evaluation_error` (bounds.cuh) assumes 20 for f, 28 for i u, 28 for o tanh(c), 4 for c's own
+// operations, and one rounding of each point; the points z^ ± d are exact here: nothing is added to z^.
 #pragma once
 #include "cell.cuh"
 
@@ -29,7 +28,7 @@ namespace lstm {
 //   p: w first w^(2 TERMS), with w and first each <= LIMIT
 //   1/(1 - y) - (1 + y + …): y^(TERMS + 1), with y <= 2 LIMIT²: for c, whose two points are not quite
 //   opposite, y is w² and their second difference, at most 1.5 r²
-//   the cubes of those two points, where OPPOSITE: LIMIT² of half their second difference
+//   tanh at the two points of c, where OPPOSITE: LIMIT² times half their second difference
 template <class T> struct Near;
 template <> struct Near<double> {
   static constexpr double LIMIT = 0x1p-15;
@@ -99,26 +98,33 @@ template <class T> LSTM_HD Points<T> tanh_points(T tanh, T t) {
   return points_of(tanh, w, multiply_add(-tanh, w, t));
 }
 
+// tanh of the changes even ± odd, `even` far below `odd` where OPPOSITE: the cubes are odd³ then.
+template <class T> struct Changes {
+  T forward, backward;
+};
+template <class T> LSTM_HD Changes<T> near_tanh(Points<T> d) {
+  if (!Near<T>::OPPOSITE) return {near_tanh(d.even + d.odd), near_tanh(d.even - d.odd)};
+  T odd = near_tanh(d.odd);
+  return {d.even + odd, d.even - odd};
+}
+
 // h at z^ + d less h at z^ - d. t: tanh(d/2) of the three sigmoid gates, tanh(d) of the fourth
 template <class T> LSTM_HD T change_near(const Centre<T> &at, const T t[GATES]) {
-  const Points<T> i = sigmoid_points(at.i, at.tanh_half_i, t[INPUT]);
-  const Points<T> f_c_prev = sigmoid_points(at.f_c_prev, at.tanh_half_f, t[FORGET]);
-  const Points<T> o = sigmoid_points(at.o, at.tanh_half_o, t[OUTPUT]);
-  const Points<T> u = tanh_points(at.u, t[CANDIDATE]);
-  const Points<T> d = {
-      multiply_add(i.even, u.even, multiply_add(i.odd, u.odd, f_c_prev.even)) - at.c,
-      multiply_add(i.even, u.odd, multiply_add(i.odd, u.even, f_c_prev.odd))};
+  Points<T> i = sigmoid_points(at.i, at.tanh_half_i, t[INPUT]);
+  Points<T> f_c_prev = sigmoid_points(at.f_c_prev, at.tanh_half_f, t[FORGET]);
+  Points<T> o = sigmoid_points(at.o, at.tanh_half_o, t[OUTPUT]);
+  Points<T> u = tanh_points(at.u, t[CANDIDATE]);
+  T c_even = multiply_add(i.even, u.even, multiply_add(i.odd, u.odd, f_c_prev.even));
+  T c_odd = multiply_add(i.even, u.odd, multiply_add(i.odd, u.even, f_c_prev.odd));
 
-  // tanh of the changes of c; then tanh(c) = n/q at each point, over q_forward q_backward
-  const T odd = near_tanh(d.odd);
-  const T t_forward = Near<T>::OPPOSITE ? d.even + odd : near_tanh(d.even + d.odd);
-  const T t_backward = Near<T>::OPPOSITE ? d.even - odd : near_tanh(d.even - d.odd);
-  const T n_forward = at.tanh_c + t_forward, n_backward = at.tanh_c + t_backward;
-  const T q_forward = multiply_add(at.tanh_c, t_forward, constant<T>(1));
-  const T q_backward = multiply_add(at.tanh_c, t_backward, constant<T>(1));
-  const T h_forward = (o.even + o.odd) * (n_forward * q_backward);
-  const T h_backward = (o.even - o.odd) * (n_backward * q_forward);
-  return (h_forward - h_backward) * inverse_of(q_forward, q_backward);
+  // tanh(c) = n/q at each point; both quotients over q.forward q.backward
+  Changes<T> d = near_tanh(Points<T>{c_even - at.c, c_odd});
+  Changes<T> n = {at.tanh_c + d.forward, at.tanh_c + d.backward};
+  Changes<T> q = {multiply_add(at.tanh_c, d.forward, constant<T>(1)),
+                  multiply_add(at.tanh_c, d.backward, constant<T>(1))};
+  T h_forward = (o.even + o.odd) * (n.forward * q.backward);
+  T h_backward = (o.even - o.odd) * (n.backward * q.forward);
+  return (h_forward - h_backward) * inverse_of(q.forward, q.backward);
 }
 
 }  // namespace lstm

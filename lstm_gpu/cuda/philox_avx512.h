@@ -185,7 +185,7 @@ LSTM_HD void draw_together(const Schedule &s, NextProducts &next, u64 low, int *
 
 constexpr i64 BATCH = 40;  // counters that are drawn together
 
-// At least `count` counters from `low` on, up to 31 more; their lower words must not wrap.
+// At least `count` counters from `low` on, up to 15 more; their lower words must not wrap.
 inline void draw_many(const Schedule &s, u64 low, i64 count, int *out) {
   NextProducts next(low);
   for (; count >= BATCH; count -= BATCH, low += BATCH, out += BATCH * UNIFORMS_PER_COUNTER)
