@@ -5,6 +5,7 @@ import math
 import platform
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import flint
 import numpy as np
@@ -57,21 +58,32 @@ def test_counters_carry_into_their_second_word():
     assert compiled.draw(case, 1, index).U.tobytes() == draw(case, 1, index, index + 1).U.tobytes()
 
 
+def runs(architecture: str) -> bool:
+    """Whether this processor runs code for an older one, as far as Linux says."""
+    needed = {"x86-64": set(), "haswell": {"avx2", "fma"}, "skylake-avx512": {"avx512dq"}}
+    if platform.machine() != "x86_64" or not Path("/proc/cpuinfo").exists():
+        return False
+    return needed[architecture] <= set(Path("/proc/cpuinfo").read_text().split())
+
+
 @needs_compiler
-@pytest.mark.parametrize("flags", ["-O1", "-O1 -march=x86-64"])
-def test_a_processor_without_products_of_52_bits_draws_the_same(flags, tmp_path, monkeypatch):
-    if "x86-64" in flags and platform.machine() != "x86_64":
-        pytest.skip("not an x86-64 processor")
+@pytest.mark.parametrize("architecture", ["", "x86-64", "haswell", "skylake-avx512"])
+def test_other_processors_find_the_same(architecture, tmp_path, monkeypatch):
+    """Without products of 52 bits, of 64 in registers, or fused multiply-adds."""
+    if architecture and not runs(architecture):
+        pytest.skip(f"not an x86-64 processor that has what {architecture} has")
+    flags = "-O1" + (f" -march={architecture}" if architecture else "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("CXXFLAGS", flags)
     sources = tmp_path / "cuda"
     shutil.copytree(compiled.SOURCES, sources)
-    case = case_of(17, 5, "float64")
-    ours, wanted = compiled.draw(case, 1, 7, sources), draw(case, 1, 7, 8)
-    assert ours.U.tobytes() == wanted.U.tobytes()
-    assert ours.c_prev.tobytes() == wanted.c_prev.tobytes()
-    # Sums, functions and differences are in the same order: every bit is the same.
-    assert compiled.check(case, 1, 0, 4, sources) == compiled.check(case, 1, 0, 4)
+    for dtype in DTYPES:
+        case = case_of(17, 5, dtype)
+        ours, wanted = compiled.draw(case, 1, 7, sources), draw(case, 1, 7, 8)
+        assert ours.U.tobytes() == wanted.U.tobytes()
+        assert ours.c_prev.tobytes() == wanted.c_prev.tobytes()
+        # Sums, functions and differences are in the same order: every bit is the same.
+        assert compiled.check(case, 1, 0, 4, sources) == compiled.check(case, 1, 0, 4)
 
 
 # --- Functions ------------------------------------------------------------------------------------
