@@ -2,10 +2,11 @@
 reaches in tight loops of compiled code.
 
 It is the floor of the compiled check's own algorithm, the fewest operations that we know of: one
-product per weight for z and for the bound of its error; at both points of every entry the addition
-theorem of tanh (`cuda/near.cuh`), not exp and tanh; sigma and tanh once per row. Left out is what
-runs beside it or hardly counts: additions (their units are others), the sums of rows, the bounds,
-steps, comparison and tally. Arithmetic and memory may overlap, so the larger of them counts.
+product per weight for z, and one for the bound of its error where that is wanted sharply
+(`cuda/host_draw.h`); at both points of every entry the addition theorem of tanh (`cuda/near.cuh`),
+not exp and tanh; sigma and tanh once per row. Left out is what runs beside it or hardly counts:
+additions (their units are others), the sums of rows, the bounds, steps, comparison and tally.
+Arithmetic and memory may overlap, so the larger of them counts.
 """
 
 import ctypes
@@ -17,7 +18,7 @@ from lstm_gpu.weights import Case, words_per_set
 
 RATES = ("word", "multiply_add", "sigmoid", "tanh", "atanh", "byte")
 _PROGRAM = Path(__file__).with_name("rates.cpp")
-_BYTES = {"float64": 8, "float32": 4}
+_BYTES = 4  # of a weight, in either format
 
 
 def missing() -> str:
@@ -37,14 +38,14 @@ def operations(case: Case) -> dict[str, int]:
     n, m = case.hidden_size, case.input_size
     weights, entries = 4 * n * (m + n), n * n
     per_entry = getattr(_library(), f"multiplications_{case.dtype}")()
+    sharp = getattr(_library(), f"sharp_{case.dtype}")(ctypes.c_longlong(n), ctypes.c_longlong(m))
     return {
         "word": words_per_set(case),
-        # a weight: to its scale, and times x or h
-        "multiply_add": 2 * weights + per_entry * entries,
+        "multiply_add": (2 if sharp else 1) * weights + per_entry * entries,
         "sigmoid": 3 * n,
         "tanh": 2 * n,
         "atanh": n,
-        "byte": 4 * entries * _BYTES[case.dtype],  # U: its columns' maxima come before the steps
+        "byte": 4 * entries * _BYTES,  # U: its columns' maxima come before the steps
     }
 
 

@@ -27,9 +27,9 @@ template <class T> struct Near<Counted<T>> : Near<T> {};
 template <class T> i64 multiplications_of_an_entry() {
   typedef Counted<T> N;
   multiplications = 0;
-  N U[GATES];
-  N gap = hidden_jacobian(Row<N>(), U) * N() - change_near(Centre<N>(), U, N());  // `compare_row`
-  (void)gap;
+  N factor[GATES], U[GATES], t[GATES];  // as `Check::at`
+  for (int g = 0; g < GATES; ++g) t[g] = near_tanh(U[g], N(), N());
+  (void)(hidden_jacobian(factor, U) * N() - change_near(Centre<N>(), t));
   return multiplications;
 }
 
@@ -69,13 +69,14 @@ template <class T> double seconds_of_multiply_add() {
 
 // One number of the stream, as the check draws them.
 inline double seconds_of_word() {
-  constexpr i64 COUNTERS = 256;
-  alignas(LINE) u32 points[COUNTERS * UNIFORMS_PER_COUNTER + OVER];
+  constexpr i64 COUNTERS = 8 * BATCH;
+  alignas(LINE) int levels[(COUNTERS + Generator::OVER) * UNIFORMS_PER_COUNTER];
+  Generator generator({1, 2});
   Counter counter = {1, 0};
   return least_seconds(COUNTERS * UNIFORMS_PER_COUNTER, [&] {
-    draw_counters(counter, {1, 2}, COUNTERS, points);
+    generator.draw(counter, COUNTERS, levels);
     counter.low += COUNTERS;
-    __asm__ volatile("" : : "r"(points) : "memory");
+    __asm__ volatile("" : : "r"(levels) : "memory");
   });
 }
 
@@ -105,7 +106,10 @@ template <class T> void rates(i64 in_use, double *seconds) {
   extern "C" void rates_##NAME(long long in_use, double *seconds) {                               \
     lstm::rates<T>(in_use, seconds);                                                               \
   }                                                                                                \
-  extern "C" long long multiplications_##NAME() { return lstm::multiplications_of_an_entry<T>(); }
+  extern "C" long long multiplications_##NAME() { return lstm::multiplications_of_an_entry<T>(); } \
+  extern "C" int sharp_##NAME(long long n, long long m) {                                          \
+    return lstm::WeightSet<T>::wants_sharp({0, 0, n, m, 2 / sqrt(double(n))});                     \
+  }
 
 LSTM_RATES(double, float64)
 LSTM_RATES(float, float32)

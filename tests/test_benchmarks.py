@@ -323,14 +323,24 @@ def test_the_floor_counts_what_is_computed(dtype):
     n, m = CASE.hidden_size, CASE.input_size
     found = floors.operations(case)
     assert found["word"] == words_per_set(case)
-    # U s: 4. tanh of a small number: 3 for each gate and each c. Points: 3, 3, 3 and 4. c: 3 for
-    # its factors and 3 at each point. h: 2 and 2 and 2, its factor 4 and the product with it.
+    # tanh of a small number: 3 for each gate, and for what c changes by. Points: 4 each. c: 4. h: 2
+    # for tanh(c) at the points, 4 for their products, 1 for the inverse and the product with it.
     # The formula: 4, and times 2 s.
-    by_hand = 4 + 3 * 6 + 13 + 3 + 6 + 6 + 4 + 4 + 1
-    # float32: another term of 1/(1 - y), five times
-    by_hand += 5 if dtype == "float32" else 0
-    assert found["multiply_add"] == 2 * 4 * n * (n + m) + by_hand * n * n
-    assert found["byte"] == 4 * n * n * np.dtype(dtype).itemsize
+    by_hand = 3 * 4 + 3 + 4 * 4 + 4 + 2 + 4 + 1 + 1 + 4 + 1
+    # float32: another term of 1/(1 - y), for each gate and for c; c's tanh at each point
+    by_hand += 2 * 4 + 1 + 3 if dtype == "float32" else 0
+    per_weight = 2 if dtype == "float32" else 1  # its size, too, where bounds are sharp
+    assert found["multiply_add"] == per_weight * 4 * n * (n + m) + by_hand * n * n
+    assert found["byte"] == 4 * n * n * 4
+
+
+@needs_compiler
+def test_the_floor_of_long_rows_has_the_bound_of_their_error():
+    case = dataclasses.replace(CASE, input_size=400)
+    n, m = case.hidden_size, case.input_size
+    long, short = floors.operations(case), floors.operations(CASE)
+    own = long["multiply_add"] - short["multiply_add"]
+    assert own == 2 * 4 * n * (n + m) - 4 * n * (n + CASE.input_size)
 
 
 @needs_compiler

@@ -5,6 +5,7 @@ import math
 import platform
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import flint
 import numpy as np
@@ -23,6 +24,7 @@ _, REASON = compiled.library_or_reason()
 needs_compiler = pytest.mark.skipif("no C++ compiler" in REASON, reason=REASON)
 
 SIZES = ((1, 1), (2, 3), (3, 2), (7, 9), (8, 8), (17, 5), (33, 40), (64, 64))
+LONG = (3, 400)  # rows of so many weights that the error of z shows in the bound
 KEY = ("hidden_jacobian", "as_written", "", "central")
 
 
@@ -56,21 +58,32 @@ def test_counters_carry_into_their_second_word():
     assert compiled.draw(case, 1, index).U.tobytes() == draw(case, 1, index, index + 1).U.tobytes()
 
 
+def runs(architecture: str) -> bool:
+    """Whether this processor runs code for an older one, as far as Linux says."""
+    needed = {"x86-64": set(), "haswell": {"avx2", "fma"}, "skylake-avx512": {"avx512dq"}}
+    if platform.machine() != "x86_64" or not Path("/proc/cpuinfo").exists():
+        return False
+    return needed[architecture] <= set(Path("/proc/cpuinfo").read_text().split())
+
+
 @needs_compiler
-@pytest.mark.parametrize("flags", ["-O1", "-O1 -march=x86-64"])
-def test_a_processor_without_products_of_52_bits_draws_the_same(flags, tmp_path, monkeypatch):
-    if "x86-64" in flags and platform.machine() != "x86_64":
-        pytest.skip("not an x86-64 processor")
+@pytest.mark.parametrize("architecture", ["", "x86-64", "haswell", "skylake-avx512"])
+def test_other_processors_find_the_same(architecture, tmp_path, monkeypatch):
+    """Without products of 52 bits, of 64 in registers, or fused multiply-adds."""
+    if architecture and not runs(architecture):
+        pytest.skip(f"not an x86-64 processor that has what {architecture} has")
+    flags = "-O1" + (f" -march={architecture}" if architecture else "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("CXXFLAGS", flags)
     sources = tmp_path / "cuda"
     shutil.copytree(compiled.SOURCES, sources)
-    case = case_of(17, 5, "float64")
-    ours, wanted = compiled.draw(case, 1, 7, sources), draw(case, 1, 7, 8)
-    assert ours.U.tobytes() == wanted.U.tobytes()
-    assert ours.c_prev.tobytes() == wanted.c_prev.tobytes()
-    # Sums, functions and differences are in the same order: every bit is the same.
-    assert compiled.check(case, 1, 0, 4, sources) == compiled.check(case, 1, 0, 4)
+    for dtype in DTYPES:
+        case = case_of(17, 5, dtype)
+        ours, wanted = compiled.draw(case, 1, 7, sources), draw(case, 1, 7, 8)
+        assert ours.U.tobytes() == wanted.U.tobytes()
+        assert ours.c_prev.tobytes() == wanted.c_prev.tobytes()
+        # Sums, functions and differences are in the same order: every bit is the same.
+        assert compiled.check(case, 1, 0, 4, sources) == compiled.check(case, 1, 0, 4)
 
 
 # --- Functions ------------------------------------------------------------------------------------
@@ -152,16 +165,20 @@ def test_the_record_is_the_tally_of_what_was_compared(size, dtype):
 @needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", [*SIZES, (2, 150), LONG])
 def test_formula_differences_and_bounds_are_those_of_the_array_code(size, plain, dtype):
-    """Bounds: the same formulas, in float64, of values that differ by rounding. Formula: both
-    within their own bound of the truth. Differences: both within theirs."""
+    """Bounds: the same formulas, in float64, of values that differ by rounding; for float64 up to
+    2 % larger, and never smaller (`sharp` in cuda/host_draw.h). Formula: both within their own
+    bound of the truth. Differences: both within theirs."""
     case = case_of(*size, dtype)
     block = Block(draw(case, 1, 5, 6))
     claimed, measured, bound = compiled.examine(case, 1, 5, plain)
     wanted = block.bound("central", "h")
     # A bound is made of hundreds of operations on values that agree to 64 u each, at most.
-    assert (abs(bound - wanted) <= 2**14 * bounds.unit_roundoff(dtype) * wanted).all()
+    rounding = 2**14 * bounds.unit_roundoff(dtype)
+    assert (bound >= (1 - rounding) * wanted).all()
+    larger = 0.02 if dtype == "float64" and size != LONG else rounding
+    assert (bound <= (1 + larger) * wanted).all()
 
     own = 2 * bounds.entries(block.formula_errors("h"), block.sets.U)
     formula = derivatives.hidden_jacobian(block.step, block.sets.U, block.sets.c_prev)
@@ -202,13 +219,13 @@ def test_ranges_add_up():
 # A slip in the sources, and whether the check must refute or only cannot decide.
 SLIPS = {
     "the formula off by 1e-6": (
-        "check.cuh", "return row.factor", "return T(1 + 1e-6) * row.factor", "refuted",
+        "host_check.h", "* load(own.span)", "* (load(own.span) * T(1 + 1e-6))", "refuted",
     ),
     "o for tanh(c)": ("check.cuh", "s.tanh_c * ((1 - s.o)", "s.o * ((1 - s.o)", "refuted"),
     "points of another cell": ("near.cuh", "s.f * c_prev", "T(1.001) * s.f * c_prev", "refuted"),
     "a point off its line": ("near.cuh", "2 * s.i - 1", "T(2.001) * s.i - 1", "refuted"),
-    "half a step": ("near.cuh", "2 * (U[CANDIDATE]", "T(1) * (U[CANDIDATE]", "refuted"),
-    "a wrong divisor": ("host_check.h", "T(2 * s)", "T(2.001 * s)", "refuted"),
+    "half a step": ("host_check.h", "2 * U[CANDIDATE]", "1 * U[CANDIDATE]", "refuted"),
+    "a wrong divisor": ("host_check.h", "(2 * s)", "(2.001 * s)", "refuted"),
     "an infinite bound": ("host_check.h", "INFINITY : 0;", "INFINITY : INFINITY;", "undecided"),
     "an error that is not finite": (
         "check.cuh", "s.i * (1 - s.u", "T(INFINITY) * (1 - s.u", "undecided",

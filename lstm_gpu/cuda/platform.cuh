@@ -33,6 +33,12 @@ LSTM_HD float magnitude(float a) { return fabsf(a); }
 LSTM_HD double with_sign(double size, double sign) { return copysign(size, sign); }
 LSTM_HD float with_sign(float size, float sign) { return copysignf(size, sign); }
 
+// A constant, in a header whose T may be a register of numbers, too (lanes.h).
+template <class T> struct Constant {
+  static LSTM_HD T of(double value) { return T(value); }
+};
+template <class T> LSTM_HD T constant(double value) { return Constant<T>::of(value); }
+
 // The larger and the smaller number; b where a is NaN, and where b is.
 template <class T> LSTM_HD T larger(T a, T b) { return a > b ? a : b; }
 template <class T> LSTM_HD T smaller(T a, T b) { return a < b ? a : b; }

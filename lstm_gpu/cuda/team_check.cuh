@@ -8,9 +8,9 @@
 //   8 uniforms, kept   230, of them 76 products 32 x 32 -> 64 bits: a call of Philox4x64-10
 //   z and its size     100, of them 40 of double: 8 weights, each made from its point and added twice
 //   columns' largest    20
-//   the entry          180, of them 107 of double, a division included (near.cuh has none)
-// A multiprocessor issues 4 x 32 a clock, and H100's does 64 operations of double: 530/128 = 4.1
-// clocks against 147/64 = 2.3. So the issue of instructions binds, the units of double next, and
+//   the entry          170, of them 92 of double, a division included (near.cuh has none)
+// A multiprocessor issues 4 x 32 a clock, and H100's does 64 operations of double: 520/128 = 4.1
+// clocks against 132/64 = 2.1. So the issue of instructions binds, the units of double next, and
 // warps of different phases have to run side by side for either. Memory: U is written once and
 // read twice, 4 bytes each, in shared memory up to n = 64 or so; beyond, 48 bytes per entry go
 // through the second-level cache. W is not kept, n x n results are not written.

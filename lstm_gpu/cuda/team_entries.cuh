@@ -37,7 +37,7 @@ template <class A> LSTM_HD void bound_rows(const A &team, int thread) {
     const double dz[GATES] = {g * team.reach()[k], g * team.reach()[team.n() + k],
                               g * team.reach()[2 * team.n() + k],
                               g * team.reach()[3 * team.n() + k]};
-    const RowBound b = row_bound(s, row.z, dz, double(row.c_prev));
+    const RowBound b = row_bound<true>(s, row.z, dz, double(row.c_prev));
     team.parts()[k] = b;
     merge(own, {b.delta, b.cubic, double(magnitude(row.c_prev))});
   }
@@ -76,10 +76,12 @@ LSTM_HD Entry<typename A::Real> entry_at(const A &team, int k, int j) {
   const double scale = team.c.scale;
   const T own[GATES] = {Kept<T>::value(u[0], scale), Kept<T>::value(u[gate], scale),
                         Kept<T>::value(u[2 * gate], scale), Kept<T>::value(u[3 * gate], scale)};
-  const T s = team.step()[j];
-  const T change = NEAR ? change_near(team.centres()[k], own, s / 2)
+  const T s = team.step()[j], half = s / 2;
+  const T t[GATES] = {near_tanh(own[INPUT] * half), near_tanh(own[FORGET] * half),
+                      near_tanh(own[CANDIDATE] * s), near_tanh(own[OUTPUT] * half)};
+  const T change = NEAR ? change_near(team.centres()[k], t)
                         : change_of_hidden(team.rows()[k], own, s);
-  return {hidden_jacobian(team.rows()[k], own), change * half_inverse(s)};
+  return {hidden_jacobian(team.rows()[k].factor, own), change * half_inverse(s)};
 }
 
 // Entries, neighbouring ones by neighbouring threads.

@@ -14,13 +14,6 @@ struct Case {
 
 LSTM_HD double uniform(u32 point) { return UNIFORM_SPACING * double(int(point)); }
 
-// Uniform on ±1/√n, with scale = 2/√n: (uniform(point) - 0.5) scale, of which all but the product is
-// exact.
-constexpr int MIDDLE = 1 << 23;
-LSTM_HD double pytorch_uniform(u32 point, double scale) {
-  return double(int(point) - MIDDLE) * (UNIFORM_SPACING * scale);
-}
-
 // atanh for |t| <= 0.1716 by twelve terms of its power series.
 LSTM_HD double atanh_series(double t) {
   const int TERMS = 12;
