@@ -195,7 +195,7 @@ def peak(case, start, stop):
 @pytest.mark.parametrize("law", ["pytorch_uniform", "orthogonal", "sparse"])
 @pytest.mark.usefixtures("traced")
 def test_the_announced_memory_is_enough_and_not_far_too_much(monkeypatch, n, dtype, law):
-    """For blocks of one set: the one that has, beside what all have, the ladder (index 0)."""
+    """For blocks of one set: the first, whose work is that of any other and the ladder."""
     monkeypatch.setattr(campaign, "_BLOCK_ENTRIES", 1)
     case = Case(n, n, dtype, law, "generic")
     announced, measured = campaign.job_memory(case), peak(case, 0, 1)
