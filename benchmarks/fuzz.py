@@ -10,7 +10,6 @@ or raise `InputError` with one printable line.
 """
 
 import argparse
-import atexit
 import contextlib
 import copy
 import functools
@@ -177,16 +176,9 @@ def run() -> Path:
     given = os.environ.get(RUN)
     if given:
         return Path(given)
-    folder = Path(tempfile.mkdtemp(prefix="lstm_gpu-fuzz-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     import report_run
 
-    from lstm_gpu.report import figures, page
-
-    report_run.aggregate(folder)
-    figures.draw(folder)
-    page.write(folder)
-    return folder
+    return report_run.finished()
 
 
 class Configuration(Reader):

@@ -39,7 +39,8 @@ class Refutation(NamedTuple):
 
 def findings_of(formula: Formula, trial: Trial) -> list[Finding]:
     """What the trial found of a formula, case by case."""
-    return [verdicts.in_tally(tally, case)[formula.key] for case, tally in trial.tallies.items()]
+    tallies = {case: tally.of(*formula.key) for case, tally in trial.tallies.items()}
+    return [verdicts.in_tally(tally, case)[formula.key] for case, tally in tallies.items()]
 
 
 def refutation(

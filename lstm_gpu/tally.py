@@ -141,6 +141,14 @@ class Tally:
         for key, record in other.records.items():
             self.records.setdefault(key, Record()).merge(record)
 
+    def of(self, claim: str, reading: str) -> "Tally":
+        """The records of one reading and of its claim's mutants, not copied."""
+        tally = Tally()
+        for key, record in self.records.items():
+            if key[0] == claim and (key[2] or key[1] == reading):
+                tally.records[key] = record
+        return tally
+
     def to_list(self) -> list[dict[str, Any]]:
         """JSON-able records in a fixed order; infinity is None."""
         rows = []

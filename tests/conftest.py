@@ -19,6 +19,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("default")
 
 
+def pytest_collection_modifyitems(items):
+    """Modules with slow tests first: at the end both processes have short ones to do."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(params=["numpy", "fake", pytest.param("cupy", marks=pytest.mark.gpu)])
 def backend(request, monkeypatch):
     """Each array namespace in turn: NumPy, the strict stand-in for CuPy, and CuPy itself.

@@ -15,7 +15,7 @@ from lstm_gpu.arrangement import PLACES, Arrangement
 from lstm_gpu.weights import Case
 
 _SOURCE = Path(__file__).with_name("host_threads.cpp")
-_FLAGS = ("-std=c++17", "-O1", "-march=native", "-fPIC", "-shared")
+_FLAGS = ("-std=c++17", "-march=native", "-fPIC", "-shared")
 _FLAGS += ("-ffp-contract=off", "-fno-math-errno")
 GUARD = 4096  # bytes around each memory, which nobody may touch
 
@@ -25,10 +25,11 @@ def compiler():
 
 
 @functools.cache
-def library(sources=kernels.SOURCES, source=_SOURCE):
+def library(sources=kernels.SOURCES, optimise="-O1"):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "host_threads.so"
-        command = (compiler(), *_FLAGS, f"-I{sources}", str(source), "-o", str(path), "-lm")
+        command = (compiler(), *_FLAGS, optimise, f"-I{sources}", str(_SOURCE))
+        command += ("-o", str(path), "-lm")
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return ctypes.CDLL(str(path))

@@ -1,13 +1,16 @@
-"""A very small but real run, for the tests of the report: its shards, made once per session."""
+"""A very small but real run, for the tests of the report, made once per process."""
 
+import atexit
 import copy
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from lstm_gpu import campaign, configuration, files
-from lstm_gpu.report import tables
+from lstm_gpu.report import figures, page, tables
 
 CONFIG: dict[str, Any] = {
     "seed": 7,
@@ -76,3 +79,22 @@ def aggregate(results: Path, config: dict[str, Any] = CONFIG, **how: Any) -> Pat
     """Write shards and tables; returns `results`."""
     tables.aggregate(write_shards(results, **how), config, results)
     return results
+
+
+@cache
+def finished() -> Path:
+    """The whole run, with figures and page; to be copied and not changed, gone with the process."""
+    folder = Path(tempfile.mkdtemp(prefix="lstm_gpu-run-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    aggregate(folder)
+    figures.draw(folder)
+    page.write(folder)
+    return folder
+
+
+def written(results: Path) -> str:
+    """The page of these tables; where it has no pictures of them, with those of the whole run."""
+    if not (results / "figures").exists():
+        shutil.copytree(finished() / "figures", results / "figures")
+    page.write(results)
+    return (results / "report.html").read_text(encoding="utf-8")

@@ -138,10 +138,10 @@ def test_a_slip_in_the_sources_is_caught(slip, tmp_path):
     assert text.count(right) == 1
     (sources / name).write_text(text.replace(right, wrong))
     case = case_of(8, 8, "float64")
-    found = host_threads.check(
-        case, 1, 0, 40, host_threads.laid_out(case, "lines", 8), lib=host_threads.library(sources)
-    )
-    whole = host_threads.check(case, 1, 0, 40, host_threads.laid_out(case, "lines", 8))
+    laid = host_threads.laid_out(case, "lines", 8)
+    wrong_library = host_threads.library(sources, "-Og")  # built for forty weight sets
+    found = host_threads.check(case, 1, 0, 40, laid, lib=wrong_library)
+    whole = host_threads.check(case, 1, 0, 40, laid)
     if slip == "a wrong divisor":
         assert found.verdict == "refuted"
     else:  # what both sides have in common shows in the values

@@ -6,8 +6,9 @@ import pytest
 from examples import drawn
 from test_formulas_cause import COMPOUND, flip, investigate, materials, sigma_slope, with_paths
 
-from lstm_gpu.checking import check
+from lstm_gpu.checking import Plan, check_formulas
 from lstm_gpu.derivatives import columns, rows
+from lstm_gpu.formulas.loading import Formula
 from lstm_gpu.formulas.quantities import QUANTITIES, Material
 from lstm_gpu.formulas.slips import CATALOGUES, TRUTHS
 from lstm_gpu.weights import Case
@@ -32,12 +33,18 @@ def test_columns_scaled_in_a_path_of_d4_are_named(gate):
     assert investigate(D4[gate], materials()).matches == [f"column_scaling_in_{gate}"]
 
 
-@pytest.mark.parametrize("quantity", GATES)
-def test_columns_scaled_in_a_gate_are_named(quantity):
-    gate, formula = GATES[quantity]
-    result = check(formula, quantity)
-    assert result.verdict == "refuted"
-    assert result.likely_cause.startswith(f"column_scaling_in_{gate}: 1.00; next, ")
+def causes(tried):
+    """The likely cause of each formula, given as (quantity, formula), of one trial of them all."""
+    formulas = [Formula(f"formula_{k}", *one) for k, one in enumerate(tried)]
+    for result in check_formulas(formulas, Plan()):
+        assert result.verdict == "refuted", str(result)
+        yield result.likely_cause
+
+
+def test_columns_scaled_in_a_gate_are_named():
+    found = causes((quantity, formula) for quantity, (_, formula) in GATES.items())
+    for (gate, _), cause in zip(GATES.values(), found, strict=True):
+        assert cause.startswith(f"column_scaling_in_{gate}: 1.00; next, ")
 
 
 SIGMA_GATES = {
@@ -139,11 +146,10 @@ NAMED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("quantity", "formula", "name"), NAMED)
-def test_a_reader_s_slip_is_named(quantity, formula, name):
-    result = check(formula, quantity)
-    assert result.verdict == "refuted"
-    assert result.likely_cause.startswith(f"{name}: 1.00; next, ")
+def test_a_reader_s_slips_are_named():
+    found = causes((quantity, formula) for quantity, formula, _ in NAMED)
+    for (quantity, _, name), cause in zip(NAMED, found, strict=True):
+        assert cause.startswith(f"{name}: 1.00; next, "), (quantity, name, cause)
 
 
 def paths_of_i_and_u(s):
@@ -178,11 +184,9 @@ NO_SLIPS = [
 ]
 
 
-@pytest.mark.parametrize(("quantity", "formula"), NO_SLIPS)
-def test_a_formula_that_no_slip_of_its_quantity_makes_has_no_match(quantity, formula):
-    result = check(formula, quantity)
-    assert result.verdict == "refuted"
-    assert result.likely_cause.startswith("no match: "), result.likely_cause
+def test_formulas_that_no_slip_of_their_quantity_makes_have_no_match():
+    for k, cause in enumerate(causes(NO_SLIPS)):
+        assert cause.startswith("no match: "), (k, cause)
 
 
 @pytest.mark.parametrize("quantity", ONE_GATE)

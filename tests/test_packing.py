@@ -143,7 +143,9 @@ def test_the_length_of_jobs_is_a_number_of_seconds(value, seconds):
     assert packing.job_seconds(value) == seconds
 
 
-@pytest.mark.parametrize("value", [0, -1, "soon", None, [1], float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "value", [0, -1, "-1", "soon", "inf", None, [1], float("nan"), float("inf")]
+)
 def test_any_other_length_is_refused(value):
     with pytest.raises(InputError, match="`job_seconds` must be a positive number of seconds"):
         packing.job_seconds(value)

@@ -19,7 +19,7 @@ def build(folder, sources):
     if not host_threads.compiler():
         pytest.skip("no C++ compiler")
     program = folder / "races"
-    flags = ("-std=c++17", "-O1", "-g", "-ffp-contract=off", "-fsanitize=thread", "-DLSTM_THREADS")
+    flags = ("-std=c++17", "-Og", "-g", "-ffp-contract=off", "-fsanitize=thread", "-DLSTM_THREADS")
     command = (host_threads.compiler(), *flags, f"-I{sources}", str(SOURCE), "-o", str(program))
     done = subprocess.run((*command, "-pthread"), capture_output=True, text=True, check=False)
     if "cannot find" in done.stderr:

@@ -2,11 +2,11 @@
 
 import pandas as pd
 import pytest
-from report_run import CONFIG, aggregate, write_shards
+from report_run import CONFIG, aggregate, write_shards, written
 from scipy.stats import binomtest
 
 from lstm_gpu.errors import InputError
-from lstm_gpu.report import detection, figures, page, tables
+from lstm_gpu.report import detection, figures, style, tables
 
 RISK = 1e-6
 
@@ -69,9 +69,9 @@ def spoiled(results, factor, by):
             content["injections"][0]["detected"][factor] += by
 
     tables.aggregate(write_shards(results, change), CONFIG, results)
-    figures.draw(results)
-    page.write(results)
-    return (results / "report.html").read_text(encoding="utf-8")
+    with style.settings():
+        style.settle(figures.FIGURES["detection"](results))
+    return written(results)
 
 
 @pytest.mark.parametrize(("factor", "by"), [(2, -1), (0, 1)])

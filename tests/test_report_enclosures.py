@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from report_run import CONFIG, aggregate, write_shards
+from report_run import CONFIG, aggregate, write_shards, written
 
 from lstm_gpu import configuration, examination, files
 from lstm_gpu.claims.registry import REFUTED
 from lstm_gpu.replay import describe, replay
-from lstm_gpu.report import counterexamples, enclosures, figures, page, style, verdicts
+from lstm_gpu.report import counterexamples, enclosures, style, verdicts
 from lstm_gpu.report.verdicts import Finding
 from lstm_gpu.weights import Case
 
@@ -138,9 +138,7 @@ def test_the_page_says_what_was_proved(results):
 
 def test_a_bound_proved_wrong_is_an_alarm_on_the_page(tmp_path):
     spoilt = run(tmp_path, bounds_hold="no", reference_error_over_bound=3.0)
-    figures.draw(spoilt)
-    page.write(spoilt)
-    text = (spoilt / "report.html").read_text(encoding="utf-8")
+    text = written(spoilt)
     assert 'class="summary alarm"' in text
     assert "2 derived bounds proved wrong, the first for hidden_jacobian / as_written" in text
     assert "All floats of the trial lie within" not in text

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from report_run import aggregate, make
+from report_run import finished, make, written
 
 from lstm_gpu import configuration, files
 from lstm_gpu.claims.registry import CLAIMS
@@ -49,13 +49,6 @@ class Outline(HTMLParser):
             self.stray.append(tag)
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    results = aggregate(tmp_path_factory.mktemp("page") / "results")
-    figures.draw(results)
-    return results
-
-
 def least(node):
     """The least value that the schema allows, of a list the first entry alone."""
     if node.get("type") == "object":
@@ -85,14 +78,9 @@ def test_a_run_of_the_least_numbers_of_the_schema_and_the_last_seed_has_its_page
 
 
 @pytest.fixture
-def results(drawn, tmp_path):
-    shutil.copytree(drawn, tmp_path / "results", ignore=shutil.ignore_patterns("shards"))
+def results(tmp_path):
+    shutil.copytree(finished(), tmp_path / "results", ignore=shutil.ignore_patterns("shards"))
     return tmp_path / "results"
-
-
-def written(results):
-    page.write(results)
-    return (results / "report.html").read_text(encoding="utf-8")
 
 
 def change(results, name, **columns):

@@ -218,6 +218,13 @@ def test_merging_keeps_the_records_of_both():
     assert one.records["b", "r", "", "x"].weight_sets == 2
 
 
+def test_a_reading_goes_with_its_claim_s_mutants():
+    keys = [("a", "r", "", "x"), ("a", "s", "", "x"), ("a", "", "m", "x"), ("b", "r", "", "x")]
+    tally = tallied(*((comparison([[0.0]], key=key), 0) for key in [*keys, ("b", "", "m", "x")]))
+    assert list(tally.of("a", "r").records) == [keys[0], keys[2]]
+    assert tally.of("a", "r").records[keys[0]] is tally.records[keys[0]]
+
+
 @given(exponent=st.integers(-250, 250), mantissa=st.floats(1, 9.99))
 def test_the_histogram_bins_half_decades(exponent, mantissa):
     ratio = mantissa * 10.0 ** (exponent / 10)

@@ -75,11 +75,11 @@ class Cluster:
         self._run("slurmctld", "-D")
         self.start_node()
 
-    def start_node(self, drained: bool = False) -> None:
-        """Start the node's daemon and wait until it answers; a drained one is free for no job."""
+    def start_node(self) -> None:
+        """Start the node's daemon and wait until it answers and is idle."""
         self._run("slurmd", "-D", LSTM_GPU_NODE="1")
         until = time.monotonic() + PATIENCE
-        while self.says("sinfo --noheader --format=%T") != ("drained" if drained else "idle"):
+        while self.says("sinfo --noheader --format=%T") != "idle":
             dead = [name for name, daemon in self.daemons.items() if daemon.poll() is not None]
             if dead or time.monotonic() > until:
                 reason = f"{dead[0]} has ended" if dead else f"no idle node in {PATIENCE:.0f} s"

@@ -58,14 +58,17 @@ def configuration(folder: Path, **changes: object) -> Path:
 
 def started(slurm: Cluster | None, folder: Path, *options: str, **changes: object):
     """The workflow in a folder: with Slurm's profile and short waits, or on this machine."""
+    program = ["-m", "snakemake"]
     place = ["--configfile", str(configuration(folder, **changes))]
     if slurm is None:
         place += ["--cores", "2"]
     else:
+        program = [str(Path(__file__).with_name("impatient.py"))]
         place += ["--workflow-profile", "profiles/slurm", "--slurm-status-command", "squeue"]
         place += ["--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "10"]
+        place += ["--max-jobs-per-timespan", "100/1s"]
     return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--directory", str(folder), *options, *place],
+        [sys.executable, *program, "--directory", str(folder), *options, *place],
         cwd=ROOT,
         env=None if slurm is None else slurm.environment,
         stdin=subprocess.DEVNULL,
@@ -137,11 +140,11 @@ def test_a_job_that_goes_away_with_its_node_loses_nothing(slurm, local, tmp_path
     shutil.copytree(local / ".snakemake", tmp_path / ".snakemake")
     process = started(slurm, tmp_path, *TABLES)
     running(slurm, tmp_path, process)
-    slurm.says(f"scontrol update NodeName={slurm.host} State=DRAIN Reason=test")
     slurm.kill_node()
     assert not (tmp_path / JOBS[0]).exists()
-    slurm.start_node(drained=True)
-    slurm.says(f"scontrol update NodeName={slurm.host} State=RESUME")
+    # Slurm would notice by itself, half a minute later.
+    slurm.says(f"scontrol update NodeName={slurm.host} State=DOWN Reason=test")
+    slurm.start_node()
 
     ending, first = ended(slurm, tmp_path, process)
     assert ending == 0, first  # Slurm has started the job again

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from workplace import LONG, Workplace
 
 pytestmark = pytest.mark.slow
@@ -17,10 +18,12 @@ if any("/.snakemake/scripts/" in word and ".check." in word for word in sys.orig
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory, undisturbed) -> Workplace:
-    """A case whose arrays matter beside the interpreter, run without a limit."""
+    """A case whose arrays matter beside the interpreter, checked without a limit."""
     config = tmp_path_factory.mktemp("large") / "config.yaml"
-    config.write_text(undisturbed.config.read_text().replace("size: [3]", "size: [256]"))
-    place = Workplace(config.parent / "work", config)
+    experiment = yaml.safe_load(undisturbed.config.read_text())
+    experiment["cases"]["hidden_size"], experiment["weight_sets"] = [256], 2
+    config.write_text(yaml.safe_dump(experiment))
+    place = Workplace(config.parent / "work", config, until="check")
     code, said = place.run()
     assert code == 0, said
     return place
@@ -28,7 +31,7 @@ def large(tmp_path_factory, undisturbed) -> Workplace:
 
 @pytest.mark.parametrize("megabytes", [60, 110, 150] if LONG else [160])
 def test_a_job_without_memory_says_how_much_it_needs(megabytes, large, settle, tmp_path):
-    place = Workplace(tmp_path / "work", large.config)
+    place = Workplace(tmp_path / "work", large.config, until="check")
     (tmp_path / "sitecustomize.py").write_text(LIMITER)
     limits = {"PYTHONPATH": str(tmp_path), "FAULT_BYTES": str(megabytes << 20)}
     code, said = place.run(**limits)

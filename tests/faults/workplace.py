@@ -13,24 +13,28 @@ from pathlib import Path
 LONG = os.environ.get("FAULTS") == "long"
 ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).with_name("config.yaml")
+# Snakemake ends this long after it has started its last job, and no sooner: see profiles/default.
+SOON = ("--max-jobs-per-timespan", "1000/1s")
 UNCOUNTED = {"logs", "benchmarks", "jobs"}  # times, and what only the workflow looks at
 
 
 class Workplace:
-    """The folder, and what may be done in it; up to the tables, or `full` with figures and page."""
+    """The folder, and what may be done in it; `until` a rule, or `full` with figures and page."""
 
-    def __init__(self, folder: Path, config: Path = CONFIG, full: bool = False) -> None:
-        self.folder, self.config, self.full = folder, config, full
+    def __init__(
+        self, folder: Path, config: Path = CONFIG, full: bool = False, until: str = "aggregate"
+    ) -> None:
+        self.folder, self.config, self.full, self.until = folder, config, full, until
         self.results = folder / "results"
         self.log = folder / "said"
 
     @property
     def command(self) -> list[str]:
         """What the user types; two jobs at a time, whatever the machine has."""
-        until = [] if self.full else ["--until", "aggregate"]
+        until = [] if self.full else ["--until", self.until]
         return [
             *(sys.executable, "-m", "snakemake", "--directory", str(self.folder)),
-            *("--configfile", str(self.config), "--cores", "2", *until),
+            *("--configfile", str(self.config), "--cores", "2", *until, *SOON),
         ]
 
     def start(self, *before: str, log: Path | None = None, **variables: str) -> subprocess.Popen:
@@ -57,7 +61,7 @@ class Workplace:
     def copy(self, folder: Path) -> "Workplace":
         """The same in another folder, times of files included."""
         shutil.copytree(self.folder, folder, symlinks=True)
-        return Workplace(folder, self.config, self.full)
+        return Workplace(folder, self.config, self.full, self.until)
 
     def digests(self, full: bool | None = None) -> dict[str, str]:
         """What a run is for: every table, shard, counterexample, and if `full` picture and page."""
