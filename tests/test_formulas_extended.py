@@ -238,10 +238,11 @@ def test_a_slip_stays_refuted_in_what_rounds_relative_to_the_largest_entry(formu
 
 
 def test_what_rounding_may_leave_is_between_what_falls_and_what_stays():
-    off = np.array([[[1e-16, 1e-10], [0, 0]], [[np.inf, 0], [0, 0]]], extended.LONG)
+    largest = extended.LONG(2.0**-33)  # a power of two: a product with it is exact
+    off = np.array([[[2.0**-53, largest], [0, 0]], [[np.inf, 0], [0, 0]]], extended.LONG)
     assert extended.left(off, "float64").shape == (2, 1, 1)
-    rho = 2.0 ** -(extended.MANTISSA - 53)
-    assert float(extended.left(off, "float64")[0, 0, 0]) == pytest.approx(1e-10 * rho**0.5)
+    rho = extended.LONG(2.0 ** -(extended.MANTISSA - 53))
+    assert extended.left(off, "float64")[0, 0, 0] == largest * np.sqrt(rho)
     assert extended.left(off, "float64")[1, 0, 0] == 0
 
 
