@@ -56,13 +56,14 @@ template <class T> void draw_some(int size) {
 
 template <class T> void search_some(int size, int samples) {
   std::vector<T> U(size * size, T(0.25)), rows(size, T(1)), h(samples * size, T(0.5));
-  const Claims<T> claims = {U.data(), U.data(), rows.data(), rows.data(),
-                            rows.data(), rows.data(), rows.data()};
+  std::vector<T> norms(samples, T(1));
+  const Claims<T> claims = {U.data(),    U.data(),    rows.data(), rows.data(),
+                            rows.data(), rows.data(), rows.data(), rows.data()};
   std::vector<Found<T>> found(size);
   static Tiles<T> tiles;
   together(PRODUCT_THREADS, [&](const Each &each) {
     Held<T> held;
-    Search<T> own = {claims, h.data(), tiles, size, 1, samples, 1, 0, 0, 0, 0};
+    Search<T> own = {claims, h.data(), norms.data(), tiles, size, 1, samples, 1, 0, 0, 0, 0};
     search_rows(own, found.data(), each, [&](int) -> Held<T> & { return held; });
   });
 }

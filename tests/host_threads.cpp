@@ -52,14 +52,14 @@ void draw_directions(const Draw &of, i64 sets, const i64 *chosen, int threads, b
 }
 
 template <class T>
-void search(const Claims<T> &claims, const T *h, i64 sets, int size, int gates, int samples,
-            int before, bool backwards, Found<T> *found) {
+void search(const Claims<T> &claims, const T *h, const T *norms, i64 sets, int size, int gates,
+            int samples, int before, bool backwards, Found<T> *found) {
   Tiles<T> *tiles = new Tiles<T>;
   Held<T> *held = new Held<T>[PRODUCT_THREADS];
   for (i64 set = 0; set < sets; ++set)
     for (int first = 0; first < size; first += TILE) {
       memset(tiles, 0xFF, sizeof *tiles);
-      Search<T> own = {claims, h, *tiles, size, gates, samples, sets, set, first, 0, before};
+      Search<T> own = {claims, h, norms, *tiles, size, gates, samples, sets, set, first, 0, before};
       search_rows(own, found, Each{PRODUCT_THREADS, backwards},
                   [&](int t) -> Held<T> & { return held[t]; });
     }
@@ -87,10 +87,10 @@ using namespace lstm;
                                     int backwards, double *memory, T *out) {                       \
     draw_directions<T>(*of, sets, chosen, threads, backwards, memory, out);                        \
   }                                                                                                \
-  extern "C" void search_##NAME(const Claims<T> *claims, const T *h, i64 sets, int size,           \
-                                int gates, int samples, int before, int backwards,                 \
+  extern "C" void search_##NAME(const Claims<T> *claims, const T *h, const T *norms, i64 sets,     \
+                                int size, int gates, int samples, int before, int backwards,       \
                                 Found<T> *found) {                                                 \
-    search<T>(*claims, h, sets, size, gates, samples, before, backwards, found);                   \
+    search<T>(*claims, h, norms, sets, size, gates, samples, before, backwards, found);            \
   }                                                                                                \
   extern "C" void sizes_##NAME(i64 *out) {                                                         \
     const i64 found[] = {sizeof(Case),       sizeof(Arrangement), sizeof(Result),                  \

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_gpu import kernels
-from lstm_gpu.sphere import kernel, search
+from lstm_gpu.sphere import kernel, search, squares
 from lstm_gpu.sphere.directions import uniform_directions
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.rounding import claimed_rows, gamma
@@ -120,16 +120,17 @@ def test_the_search_finds_what_the_array_code_finds(n, dtype, device, monkeypatc
 
     gates, claims, rows = problem(case, sets, np)
     h = uniform_directions(case, SEED, sets, range(SAMPLES))
-    square = search.squared_distances(h, rows.direction, np)
+    square = squares.by_products(h, rows.direction, np)
     s, r = np.ogrid[: len(sets), :n]
-    relative = 2 * gamma(search._additions(n) + 3, dtype)
+    error = squares.products_error(n, dtype)
+    off = 2 * (error.absolute + error.relative * square)
     for gate, claim, w, b in zip(gates, claims, worst, best, strict=True):
         z = np.swapaxes(gate(h), 1, 2)
         gap = 2 * gate.error(rows.norm, 1.01, np)  # of two evaluations
         at = w.sample.get()
         assert (np.abs(w.measured.get() - (claim.top - z[s, r, at])) <= gap).all()
         own = square[s, r, at]
-        allowed = (relative + 4 * gamma(1, dtype)) * own
+        allowed = off[s, r, at] + 4 * gamma(1, dtype) * own
         assert (np.abs(w.claimed.get() - own * claim.half_norm) <= allowed * claim.half_norm).all()
         ratio = np.abs(w.measured.get() - w.claimed.get()) / w.bound.get()
         assert (np.abs(w.ratio.get() - ratio) <= 1e-6 + gamma(4, dtype)).all()
@@ -138,7 +139,7 @@ def test_the_search_finds_what_the_array_code_finds(n, dtype, device, monkeypatc
         # No other sample is worse, or higher, beyond what rounding allows.
         every = np.abs(claim.top[..., None] - z - square * claim.half_norm[..., None])
         bound = claim.fixed[..., None] + claim.growing[..., None] * square
-        slack = (gap[..., None] + relative * square * claim.half_norm[..., None]) / bound
+        slack = (gap[..., None] + off * claim.half_norm[..., None]) / bound
         assert (every / bound <= w.ratio.get()[..., None] + slack).all()
         assert (np.abs(b.z.get() - z.max(axis=-1)) <= gap).all()
         assert (np.abs(b.lowest.get() - z.min(axis=-1)) <= gap).all()
@@ -176,7 +177,7 @@ def test_of_equal_samples_the_first_is_kept(device):
     for k, gate in enumerate(gates):
         none = search.Worst.none((4, 1), "float64", np)
         z = np.ascontiguousarray(np.swapaxes(gate(h), 1, 2))
-        square = search.squared_distances(h, rows.direction, np)
+        square = squares.by_products(h, rows.direction, np)
         wanted = search.compare(claims[k], z, square, 0, none, np)
         if (wanted.ratio == 0).all():
             assert np.array_equal(worst[k].sample.get(), wanted.sample)

@@ -29,13 +29,13 @@ __device__ __forceinline__ void draw(const lstm::Draw &of, long long sets, const
 
 // Block (x, y): rows from 64 x on of weight set y, y + gridDim.y, …
 template <class T>
-__device__ __forceinline__ void search(const lstm::Claims<T> &claims, const T *h, long long sets,
-                                       int size, int gates, int samples, int before,
+__device__ __forceinline__ void search(const lstm::Claims<T> &claims, const T *h, const T *norms,
+                                       long long sets, int size, int gates, int samples, int before,
                                        lstm::Found<T> *found) {
   __shared__ lstm::Tiles<T> tiles;
   lstm::Held<T> held;
   for (long long set = blockIdx.y; set < sets; set += gridDim.y) {
-    lstm::Search<T> own = {claims, h,   tiles, size, gates, samples, sets,
+    lstm::Search<T> own = {claims, h,   norms, tiles, size, gates, samples, sets,
                            set,    int(blockIdx.x) * lstm::TILE, 0, before};
     search_rows(own, found, Each(), Own<T>{held});
   }
@@ -47,9 +47,9 @@ __device__ __forceinline__ void search(const lstm::Claims<T> &claims, const T *h
     draw<T>(of, sets, chosen, out);                                                                \
   }                                                                                                \
   extern "C" __global__ void __launch_bounds__(lstm::PRODUCT_THREADS, 1)                           \
-      search_##NAME(const lstm::Claims<T> claims, const T *h, long long sets, int size, int gates, \
-                    int samples, int before, lstm::Found<T> *found) {                              \
-    search<T>(claims, h, sets, size, gates, samples, before, found);                               \
+      search_##NAME(const lstm::Claims<T> claims, const T *h, const T *norms, long long sets,      \
+                    int size, int gates, int samples, int before, lstm::Found<T> *found) {         \
+    search<T>(claims, h, norms, sets, size, gates, samples, before, found);                        \
   }
 
 LSTM_KERNELS(float64, double)

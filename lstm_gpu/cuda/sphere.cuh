@@ -2,11 +2,9 @@
 // products with rows of U_f in tiles, with the exact identity and the running maximum in the
 // epilogue. Phases of threads, as in team.cuh.
 //
-// Per sample, row and component: one multiply-add for w·h, a subtraction and a multiply-add for
-// ‖h - d‖²; nothing of size samples × rows is written. The square from differences is what the bound
-// of search.py is of, and keeps the tensor cores out: with three operations to each product, a third
-// of the rate of multiply-adds is all that the product itself can reach. From memory come 3 numbers
-// per 16 operations of a thread. Per sample and component drawn: an eighth of Philox, some 30
+// Per sample, row and component: a multiply-add each for w·h and d·h, of which the epilogue makes
+// ‖h - d‖² (squares.py); nothing of size samples × rows is written. From shared memory come 3 numbers
+// per 8 multiply-adds of a thread. Per sample and component drawn: an eighth of Philox, some 30
 // operations of double, or 80 and a square root in the tails. Not measured.
 #pragma once
 #include "normal.cuh"
@@ -77,7 +75,7 @@ constexpr int PRODUCT_THREADS = SIDE * SIDE, PITCH = TILE + 1, MOST_GATES_OF_A_S
 // What is on trial, by gate and weight set and row; `search.Claim` and what W_f x + b_f adds to z.
 template <class T> struct Claims {
   const T *U, *direction;                // (sets, n, n)
-  const T *half_norm;                    // (sets, n)
+  const T *half_norm, *norms;            // (sets, n): ‖w‖/2, ‖d‖²
   const T *driven, *top, *fixed, *growing;  // (gates, sets, n)
 };
 
@@ -119,12 +117,12 @@ template <class T> struct Tiles {
 
 // What a thread holds: rows thread/16 + 16 i, samples thread%16 + 16 j.
 template <class T> struct Held {
-  T z[EACH][EACH], square[EACH][EACH];
+  T z[EACH][EACH], dot[EACH][EACH];
 };
 
 template <class T> struct Search {
   const Claims<T> &claims;
-  const T *h;  // (sets, samples, n)
+  const T *h, *norms;  // (sets, samples, n); ‖h‖² (sets, samples)
   Tiles<T> &tiles;
   int size, gates, samples;
   i64 sets, set;
@@ -145,10 +143,8 @@ template <class T> struct Search {
     }
   }
 
-  // Squares are added up in groups of DEPTH, as in `search.squared_distances`.
   LSTM_HD void multiply(int thread, Held<T> &held) const {
     const int r = thread / SIDE, s = thread % SIDE;
-    T group[EACH][EACH] = {};
     LSTM_UNROLL for (int k = 0; k < DEPTH; ++k) {
       T row[EACH], direction[EACH], sample[EACH];
       LSTM_UNROLL for (int i = 0; i < EACH; ++i) {
@@ -157,13 +153,10 @@ template <class T> struct Search {
         sample[i] = tiles.sample[k][s + SIDE * i];
       }
       LSTM_UNROLL for (int i = 0; i < EACH; ++i) LSTM_UNROLL for (int j = 0; j < EACH; ++j) {
-        const T off = sample[j] - direction[i];
         held.z[i][j] = multiply_add(row[i], sample[j], held.z[i][j]);
-        group[i][j] = multiply_add(off, off, group[i][j]);
+        held.dot[i][j] = multiply_add(direction[i], sample[j], held.dot[i][j]);
       }
     }
-    LSTM_UNROLL for (int i = 0; i < EACH; ++i) LSTM_UNROLL for (int j = 0; j < EACH; ++j)
-        held.square[i][j] += group[i][j];
   }
 
   // The identity at the thread's samples of its row i.
@@ -174,14 +167,17 @@ template <class T> struct Search {
       const i64 at = gate * sets * size + row_of(row);
       const T driven = claims.driven[at], top = claims.top[at], fixed = claims.fixed[at];
       const T growing = claims.growing[at], half_norm = claims.half_norm[row_of(row)];
+      const T norm = claims.norms[row_of(row)];
       LSTM_UNROLL for (int j = 0; j < EACH; ++j) {
         const int sample = first_sample + s + SIDE * j;
-        const T z = driven + held.z[I][j], square = held.square[I][j], measured = top - z;
+        if (sample >= samples) break;
+        const T z = driven + held.z[I][j], measured = top - z;
+        const T square = norm + norms[set * samples + sample] - 2 * held.dot[I][j];
         const T bound = square * growing + fixed;
         const T ratio = magnitude(measured - square * half_norm) / bound;
         const Found<T> one = {ratio,           measured,        square, z, z,
                               before + sample, before + sample, measured < -bound};
-        if (sample < samples) join(own, one);
+        join(own, one);
       }
     }
     tiles.candidates[r][s] = own;

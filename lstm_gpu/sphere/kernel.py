@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lstm_gpu import kernels
+from lstm_gpu.sphere import squares
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.search import Best, Claim, Worst
 from lstm_gpu.weights import Case
@@ -24,7 +25,8 @@ DRAW = np.dtype(
     + [(name, "i8") for name in ("size", "first_set", "first_sample", "samples")]
 )
 CLAIMS = np.dtype(
-    [(name, "u8") for name in ("U", "direction", "half_norm", "driven", "top", "fixed", "growing")]
+    [(name, "u8") for name in ("U", "direction", "half_norm", "norms")]
+    + [(name, "u8") for name in ("driven", "top", "fixed", "growing")]
 )
 TILE = 64
 _THREADS, _BLOCKS = 256, 2**16
@@ -86,7 +88,9 @@ def search_all(
         block = range(first, min(first + step, samples))
         h = directions(case, seed, sets, block, xp)
         numbers = (np.int32(v) for v in (n, len(gates), len(block), first))
-        kernel(grid, (_THREADS,), (pointers, h, np.int64(count), *numbers, found))
+        norms = xp.ascontiguousarray(squares.norms(h))
+        arguments = (pointers, h, norms, np.int64(count), *numbers, found)
+        kernel(grid, (_THREADS,), arguments)
     host = found.get().view(layout).reshape(len(gates), count, n)
     worst = [_worst(own, claim, xp) for own, claim in zip(host, claims, strict=True)]
     return worst, [_best(own, case, seed, sets, xp) for own in host]
@@ -100,6 +104,7 @@ def _arrays(gates: Sequence[Gate], claims: Sequence[Claim], xp: Any) -> dict[str
         each[name] = [getattr(claim, name) for claim in claims]
     shared = {"U": gates[0].U[:, 0], "direction": claims[0].direction}
     shared["half_norm"] = claims[0].half_norm
+    shared["norms"] = squares.norms(claims[0].direction)
     arrays = {**shared, **{name: xp.stack(own) for name, own in each.items()}}
     dtype = gates[0].U.dtype
     return {name: xp.ascontiguousarray(a.astype(dtype)) for name, a in arrays.items()}
