@@ -194,12 +194,13 @@ def seconds(kind: str, case: Case, start: int, stop: int, config: Mapping[str, A
     - check: 0.03 + 1e-5 s + 1.3e-6 k (s + s' + 7), where s' of the sets go through the wrong
       formulas too, and the worst entries' enclosures cost as much as 7 sets; the shard that holds
       the ladder of steps pays for 10 more.
-    - align: 0.01 + s (3e-4 + k (3e-6 + 2.5e-9 d)), where d is the number of directions.
+    - align: 0.01 + s (2e-4 + 2.7e-6 k + 9e-8 n d), where d is the number of directions.
     - formulas: as check, for each file.
     """
     sets, entries = stop - start, case.hidden_size**2
     if kind == "align":
-        return 0.01 + sets * (3e-4 + entries * (3e-6 + 2.5e-9 * config["sphere"]["directions"]))
+        samples = case.hidden_size * config["sphere"]["directions"]
+        return 0.01 + sets * (2e-4 + 2.7e-6 * entries + 9e-8 * samples)
     twice = max(0, min(stop, MUTANT_SETS) - start)
     passes = sets + twice + 7 + (10 if start == 0 else 0)
     once = 0.03 + 1e-5 * sets + 1.3e-6 * entries * passes

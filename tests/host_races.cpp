@@ -19,6 +19,9 @@ struct Each {
     phase(thread);
     pthread_barrier_wait(barrier);
   }
+  template <class First, class Then> void operator()(const First &first, const Then &then) const {
+    (*this)(first), (*this)(then);
+  }
 };
 
 template <class Work> void together(int threads, const Work &work) {
@@ -47,23 +50,24 @@ void check_sets(const Case &c, const Arrangement &a, const double *edges) {
 template <class T> void draw_some(int size) {
   const Draw of = {1, 2, size, 3, 0, 2};
   std::vector<double> memory(2 * size);
-  std::vector<T> out(size);
+  std::vector<T> out(size + 1);
   const Direction<T> team = {of, memory.data(), memory.data() + size, 8};
   together(8, [&](const Each &each) {
-    for (i64 sample = 0; sample < 2; ++sample) draw_direction(team, 3, sample, out.data(), each);
+    for (i64 sample = 0; sample < 2; ++sample) draw_direction(team, 3, sample, out.data(), &out[size], each);
   });
 }
 
 template <class T> void search_some(int size, int samples) {
   std::vector<T> U(size * size, T(0.25)), rows(size, T(1)), h(samples * size, T(0.5));
-  const Claims<T> claims = {U.data(), U.data(), rows.data(), rows.data(),
-                            rows.data(), rows.data(), rows.data()};
+  std::vector<T> norms(samples, T(1));
+  const Claims<T> claims = {U.data(),    U.data(),    rows.data(), rows.data(),
+                            rows.data(), rows.data(), rows.data(), rows.data()};
   std::vector<Found<T>> found(size);
-  static Tiles<T> tiles;
+  static Shared<T> shared;
+  std::vector<Held<T>> held(PRODUCT_THREADS);
   together(PRODUCT_THREADS, [&](const Each &each) {
-    Held<T> held;
-    Search<T> own = {claims, h.data(), tiles, size, 1, samples, 1, 0, 0, 0, 0};
-    search_rows(own, found.data(), each, [&](int) -> Held<T> & { return held; });
+    const Search<T> own = {claims, h.data(), norms.data(), shared, size, 1, samples, 1, 0, 0, 0};
+    search_rows(own, found.data(), each, [&](int t) -> Held<T> & { return held[t]; });
   });
 }
 

@@ -14,6 +14,9 @@ struct Each {
   template <class Phase> void operator()(const Phase &phase) const {
     for (int t = 0; t < threads; ++t) phase(backwards ? threads - 1 - t : t);
   }
+  template <class First, class Then> void operator()(const First &first, const Then &then) const {
+    (*this)(first), (*this)(then);
+  }
 };
 
 template <class T, bool LINES, bool MATRIX>
@@ -43,28 +46,28 @@ void draw(const Case &c, const Arrangement &a, i64 index, char *fast, T *out) {
 // sphere.cu's kernels: directions (sets, samples, n), and the search of one weight set after another.
 template <class T>
 void draw_directions(const Draw &of, i64 sets, const i64 *chosen, int threads, bool backwards,
-                     double *memory, T *out) {
+                     double *memory, T *out, T *norms) {
   const Direction<T> team = {of, memory, memory + of.size, threads};
   for (i64 k = 0; k < sets * of.samples; ++k)
     draw_direction(team, of.first_set + k / of.samples,
                    chosen ? chosen[k] : of.first_sample + k % of.samples, out + k * of.size,
-                   Each{threads, backwards});
+                   norms + k, Each{threads, backwards});
 }
 
 template <class T>
-void search(const Claims<T> &claims, const T *h, i64 sets, int size, int gates, int samples,
-            int before, bool backwards, Found<T> *found) {
-  Tiles<T> *tiles = new Tiles<T>;
+void search(const Claims<T> &claims, const T *h, const T *norms, i64 sets, int size, int gates,
+            int samples, int before, bool backwards, Found<T> *found) {
+  Shared<T> *shared = new Shared<T>;
   Held<T> *held = new Held<T>[PRODUCT_THREADS];
   for (i64 set = 0; set < sets; ++set)
     for (int first = 0; first < size; first += TILE) {
-      memset(tiles, 0xFF, sizeof *tiles);
-      Search<T> own = {claims, h, *tiles, size, gates, samples, sets, set, first, 0, before};
+      memset(shared, 0xFF, sizeof *shared);
+      const Search<T> own = {claims, h, norms, *shared, size, gates, samples, sets, set, first, before};
       search_rows(own, found, Each{PRODUCT_THREADS, backwards},
                   [&](int t) -> Held<T> & { return held[t]; });
     }
   delete[] held;
-  delete tiles;
+  delete shared;
 }
 
 }  // namespace lstm
@@ -84,13 +87,13 @@ using namespace lstm;
     draw<T>(*c, *a, index, fast, out);                                                             \
   }                                                                                                \
   extern "C" void directions_##NAME(const Draw *of, i64 sets, const i64 *chosen, int threads,      \
-                                    int backwards, double *memory, T *out) {                       \
-    draw_directions<T>(*of, sets, chosen, threads, backwards, memory, out);                        \
+                                    int backwards, double *memory, T *out, T *norms) {             \
+    draw_directions<T>(*of, sets, chosen, threads, backwards, memory, out, norms);                 \
   }                                                                                                \
-  extern "C" void search_##NAME(const Claims<T> *claims, const T *h, i64 sets, int size,           \
-                                int gates, int samples, int before, int backwards,                 \
+  extern "C" void search_##NAME(const Claims<T> *claims, const T *h, const T *norms, i64 sets,     \
+                                int size, int gates, int samples, int before, int backwards,       \
                                 Found<T> *found) {                                                 \
-    search<T>(*claims, h, sets, size, gates, samples, before, backwards, found);                   \
+    search<T>(*claims, h, norms, sets, size, gates, samples, before, backwards, found);            \
   }                                                                                                \
   extern "C" void sizes_##NAME(i64 *out) {                                                         \
     const i64 found[] = {sizeof(Case),       sizeof(Arrangement), sizeof(Result),                  \

@@ -13,7 +13,7 @@ from lstm_gpu.tally import Record
 from lstm_gpu.weights import words_per_set
 
 RATE = {"philox": 1e10, "fma_float64": 1e12, "fma_float32": 2e12, "divide_float64": 1e11}
-RATE |= {"divide_float32": 2e11, "bytes": 1e12}
+RATE |= {"mma_float64": 2e12, "divide_float32": 2e11, "bytes": 1e12}
 
 
 class Idle:

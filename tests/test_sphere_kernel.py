@@ -1,6 +1,7 @@
 """The sphere's kernels on the host: NumPy's directions to the bit, the array code's findings."""
 
 import ctypes
+import shutil
 
 import fake_device
 import host_threads
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from lstm_gpu import kernels
-from lstm_gpu.sphere import kernel, search
+from lstm_gpu.sphere import kernel, search, squares
 from lstm_gpu.sphere.directions import uniform_directions
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.rounding import claimed_rows, gamma
@@ -31,9 +32,9 @@ class Kernel:
         run = getattr(host_threads.library(), self.function)
         plain = [self._plain(a) for a in arguments]
         if self.function.startswith("directions"):
-            of, sets, chosen, out = plain
+            of, sets, chosen, *out = plain
             memory = host_threads.Memory(shared_mem)
-            run(of, sets, chosen, block[0], self.backwards, memory.start, out)
+            run(of, sets, chosen, block[0], self.backwards, memory.start, *out)
             assert memory.whole
         else:
             assert block == (256,)
@@ -90,10 +91,12 @@ def test_directions_have_numpys_bits(n, dtype, device):
     case = case_of(n, dtype)
     for sets, samples in ((range(3, 6), range(7, 7 + 40)), (range(2**30, 2**30 + 1), range(3))):
         wanted = uniform_directions(case, SEED, sets, samples)
-        found = kernel.directions(case, SEED, sets, samples, device)
+        found, norms = kernel.directions(case, SEED, sets, samples, device)
         assert found.get().tobytes() == wanted.tobytes()
+        exact = squares.norms(wanted.astype(np.float64))  # of float32 values, to its roundoff
+        assert norms.get().tobytes() == exact.astype(dtype).tobytes()
         chosen = np.array([[samples.stop - 1, samples.start]] * len(sets))
-        found = kernel.directions(case, SEED, sets, range(0), device, device.asarray(chosen))
+        found, _ = kernel.directions(case, SEED, sets, range(0), device, device.asarray(chosen))
         assert found.get().tobytes() == wanted[:, [-1, 0]].tobytes()
 
 
@@ -109,27 +112,25 @@ def test_normals_have_numpys_bits(first, stride):
     assert found.tobytes() == standard_normal(points * 2.0**-24).tobytes()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("n", [1, 2, 3, 8, 70])
-def test_the_search_finds_what_the_array_code_finds(n, dtype, device, monkeypatch):
+def as_the_array_code_finds(n, dtype, device):
     """Within rounding: z and ‖h - d‖² of each sample are off by no more than their bounds."""
-    monkeypatch.setattr(kernel, "_BYTES", 1)  # blocks of one tile
     case, sets = case_of(n, dtype), range(2, 5)
     gates, claims, rows = problem(case, sets, device)
     worst, best = kernel.search_all(gates, claims, case, SEED, sets, SAMPLES, device)
 
     gates, claims, rows = problem(case, sets, np)
     h = uniform_directions(case, SEED, sets, range(SAMPLES))
-    square = search.squared_distances(h, rows.direction, np)
+    square = squares.by_products(h, rows.direction, np)
     s, r = np.ogrid[: len(sets), :n]
-    relative = 2 * gamma(search._additions(n) + 3, dtype)
+    error = squares.products_error(n, dtype)
+    off = 2 * (error.absolute + error.relative * square)
     for gate, claim, w, b in zip(gates, claims, worst, best, strict=True):
         z = np.swapaxes(gate(h), 1, 2)
         gap = 2 * gate.error(rows.norm, 1.01, np)  # of two evaluations
         at = w.sample.get()
         assert (np.abs(w.measured.get() - (claim.top - z[s, r, at])) <= gap).all()
         own = square[s, r, at]
-        allowed = (relative + 4 * gamma(1, dtype)) * own
+        allowed = off[s, r, at] + 4 * gamma(1, dtype) * own
         assert (np.abs(w.claimed.get() - own * claim.half_norm) <= allowed * claim.half_norm).all()
         ratio = np.abs(w.measured.get() - w.claimed.get()) / w.bound.get()
         assert (np.abs(w.ratio.get() - ratio) <= 1e-6 + gamma(4, dtype)).all()
@@ -138,12 +139,41 @@ def test_the_search_finds_what_the_array_code_finds(n, dtype, device, monkeypatc
         # No other sample is worse, or higher, beyond what rounding allows.
         every = np.abs(claim.top[..., None] - z - square * claim.half_norm[..., None])
         bound = claim.fixed[..., None] + claim.growing[..., None] * square
-        slack = (gap[..., None] + relative * square * claim.half_norm[..., None]) / bound
+        slack = (gap[..., None] + off * claim.half_norm[..., None]) / bound
         assert (every / bound <= w.ratio.get()[..., None] + slack).all()
         assert (np.abs(b.z.get() - z.max(axis=-1)) <= gap).all()
         assert (np.abs(b.lowest.get() - z.min(axis=-1)) <= gap).all()
         assert (np.abs(z[s, r, b.sample.get()] - b.z.get()) <= gap).all()
         assert b.h.get().tobytes() == h[s, b.sample.get()].tobytes()
+
+
+@pytest.mark.parametrize("at_once", [1, 2**20])  # bytes: blocks of one tile, or all tiles in one
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 70])
+def test_the_search_finds_what_the_array_code_finds(n, dtype, at_once, device, monkeypatch):
+    monkeypatch.setattr(kernel, "_BYTES", at_once)
+    as_the_array_code_finds(n, dtype, device)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("thread / 64 * 16 + 8 * i + thread % LANES / 4", "thread / 64 * 16 + 8 * i + thread % 8"),
+        ("8 * (j / 2) + 2 * (thread % 4) + j % 2", "8 * (j / 2) + thread % 4 + 4 * (j % 2)"),
+        ("tiles.sample[first + 8 * b + lane / 4][k]", "tiles.sample[first + 8 * b + lane % 8][k]"),
+    ],
+)
+def test_a_wrong_fragment_would_be_seen(right, wrong, tmp_path, monkeypatch):
+    """A lane that loads, or takes for its own, another entry than the PTX ISA says it has."""
+    sources = shutil.copytree(kernels.SOURCES, tmp_path / "cuda")
+    text = (sources / "product.cuh").read_text()
+    assert text.count(right) == 1
+    (sources / "product.cuh").write_text(text.replace(right, wrong))
+    library = host_threads.library(sources)
+    monkeypatch.setattr(host_threads, "library", lambda: library)
+    monkeypatch.setattr(kernels, "function", lambda name, wanted: Kernel(wanted))
+    with pytest.raises((AssertionError, IndexError)):  # no row of its own: no sample, either
+        as_the_array_code_finds(70, "float64", fake_device)
 
 
 @pytest.mark.parametrize("n", [2, 8])
@@ -176,7 +206,7 @@ def test_of_equal_samples_the_first_is_kept(device):
     for k, gate in enumerate(gates):
         none = search.Worst.none((4, 1), "float64", np)
         z = np.ascontiguousarray(np.swapaxes(gate(h), 1, 2))
-        square = search.squared_distances(h, rows.direction, np)
+        square = squares.by_products(h, rows.direction, np)
         wanted = search.compare(claims[k], z, square, 0, none, np)
         if (wanted.ratio == 0).all():
             assert np.array_equal(worst[k].sample.get(), wanted.sample)
@@ -194,9 +224,8 @@ def test_the_device_finds_what_the_array_code_finds(n, dtype):
         pytest.skip(reason)
     case, sets = case_of(n, dtype), range(2, 5)
     wanted = uniform_directions(case, SEED, sets, range(SAMPLES))
-    assert (
-        kernel.directions(case, SEED, sets, range(SAMPLES), xp).get().tobytes() == wanted.tobytes()
-    )
+    drawn, _ = kernel.directions(case, SEED, sets, range(SAMPLES), xp)
+    assert drawn.get().tobytes() == wanted.tobytes()
     gates, claims, rows = problem(case, sets, xp)
     worst, best = kernel.search_all(gates, claims, case, SEED, sets, SAMPLES, xp)
     for gate, w, b in zip(gates, worst, best, strict=True):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lstm_gpu.sphere import laws, search
+from lstm_gpu.sphere import laws, search, squares
 from lstm_gpu.sphere.directions import cap_draws, caps, uniform_directions
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.rounding import claimed_rows, unit
@@ -128,7 +128,7 @@ def injected(size, dtype, radians):
 def judged(gate, rows, turned, h):
     """Per set: whether the identity fails at a sample, and whether a sample lies above."""
     claim = search.claim_of(gate, turned, rows.norm, 1.0, np)
-    square = search.squared_distances(h, turned, np)
+    square = squares.by_products(h, turned, np)
     z = np.ascontiguousarray(np.swapaxes(gate(h), 1, 2))
     none = search.Worst.none((TRIALS, 1), h.dtype, np)
     worst = search.compare(claim, z, square, 0, none, np)
@@ -172,7 +172,7 @@ def test_caps_notice_what_their_power_says(size, dtype):
         radians = multiple * math.radians(degrees)
         c, gate, rows, turned = injected(size, dtype, radians)
         angles, normals = cap_draws(c, 1, range(TRIALS))
-        claim = search.claim_of(gate, turned, rows.norm, 1.0, np)
+        claim = search.claim_of(gate, turned, rows.norm, 1.0, np, squares.differences_error)
         worst = search.search_caps(gate, claim, caps(turned, angles, normals, np), np)
         caught[multiple] = (worst.above[:, 0] > 0).mean()
     assert caught[1.0] >= 0.97

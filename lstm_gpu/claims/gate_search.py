@@ -8,7 +8,7 @@ import numpy as np
 
 from lstm_gpu.backend import to_host
 from lstm_gpu.claims.gate_part import READINGS, Finding, Part, everywhere, turn
-from lstm_gpu.sphere import blocks, search
+from lstm_gpu.sphere import blocks, search, squares
 from lstm_gpu.sphere.directions import CAP_SAMPLES, cap_draws, caps, uniform_directions
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.rounding import tree_sum, unit
@@ -92,9 +92,9 @@ def identity_of_mutants(part: Part, h: Array) -> Iterator[Finding]:
     n = part.case.hidden_size
     z = [xp.ascontiguousarray(xp.swapaxes(gate(h), 1, 2)) for gate in part.gates]
     wrongs = part.wrong_directions
-    squares = search.squared_distances(h, xp.concatenate(list(wrongs.values()), axis=1), xp)
+    square_of_all = squares.by_products(h, xp.concatenate(list(wrongs.values()), axis=1), xp)
     for k, (name, wrong) in enumerate(wrongs.items()):
-        square = squares[:, k * n : (k + 1) * n]
+        square = square_of_all[:, k * n : (k + 1) * n]
         length = unit(wrong, xp)[1]
         for reading, gate, values in zip(READINGS, part.gates, z, strict=True):
             claim = search.claim_of(gate, wrong, part.rows.norm, length, xp)
@@ -119,7 +119,8 @@ def in_caps(part: Part) -> tuple[list[Finding], int]:
     sets = len(part.indices)
     step = max(1, blocks.block_elements(xp) // (sets * CAP_SAMPLES * n))
     found: list[list[search.Worst]] = [[] for _ in READINGS]
-    claims = [search.claim_of(g, part.rows.direction, part.rows.norm, 1.0, xp) for g in part.gates]
+    rows, error = part.rows, squares.differences_error
+    claims = [search.claim_of(g, rows.direction, rows.norm, 1.0, xp, error) for g in part.gates]
     for first in range(0, n, step):
         cut = slice(first, first + step)
         h = caps(part.U_f[:, cut], angles, normals, xp)

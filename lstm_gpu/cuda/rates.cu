@@ -1,6 +1,7 @@
 // What a device reaches in the operations that the check is made of, each thread on its own: for the
 // floors of benchmarks/gpu.py. Not run on a GPU yet.
 #include "philox.cuh"
+#include "product.cuh"
 
 // `count` calls of Philox by each thread.
 extern "C" __global__ void __launch_bounds__(256) rate_philox(long long count, unsigned *out) {
@@ -39,3 +40,16 @@ template <class T, bool DIVIDE> __device__ __forceinline__ void chains(long long
 
 LSTM_RATES(float64, double)
 LSTM_RATES(float32, float)
+
+// 512 `count` multiply-adds by each thread, in matrix multiply-adds of its warp: as the sphere search.
+extern "C" __global__ void __launch_bounds__(256) rate_mma_float64(long long count, double *out) {
+  lstm::Sums<double> own = {};
+  for (int k = 0; k < lstm::QUARTERS; ++k)
+    own.row_part[0][k] = own.direction_part[1][k] = own.sample_part[k][k] = 1. / (threadIdx.x + k + 1);
+#pragma unroll 1
+  for (long long k = 0; k < count; ++k) own.multiply(threadIdx.x, {}, nullptr);
+  double all = 0;
+  for (int i = 0; i < own.ROWS; ++i)
+    for (int j = 0; j < own.SAMPLES; ++j) all += own.z[i][j] + own.dot[i][j];
+  out[blockIdx.x * 256 + threadIdx.x] = all;
+}

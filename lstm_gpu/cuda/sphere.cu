@@ -7,6 +7,13 @@ struct Each {
     phase(int(threadIdx.x));
     __syncthreads();
   }
+  template <class First, class Then>
+  __device__ __forceinline__ void operator()(const First &first, const Then &then) const {
+    first(int(threadIdx.x));
+    __syncwarp();
+    then(int(threadIdx.x));
+    __syncthreads();
+  }
 };
 
 template <class T> struct Own {
@@ -15,41 +22,42 @@ template <class T> struct Own {
 };
 
 // One direction after another by each block; chosen: (sets, samples) sample numbers, or null for
-// those from first_sample on. out (sets, samples, n).
+// those from first_sample on. out (sets, samples, n); norms (sets, samples): ‖h‖².
 template <class T>
 __device__ __forceinline__ void draw(const lstm::Draw &of, long long sets, const long long *chosen,
-                                     T *out) {
+                                     T *out, T *norms) {
   extern __shared__ double memory[];
   const lstm::Direction<T> team = {of, memory, memory + of.size, int(blockDim.x)};
   for (long long k = blockIdx.x; k < sets * of.samples; k += gridDim.x)
     draw_direction(team, of.first_set + k / of.samples,
                    chosen ? chosen[k] : of.first_sample + k % of.samples, out + k * of.size,
-                   Each());
+                   norms + k, Each());
 }
 
 // Block (x, y): rows from 64 x on of weight set y, y + gridDim.y, …
 template <class T>
-__device__ __forceinline__ void search(const lstm::Claims<T> &claims, const T *h, long long sets,
-                                       int size, int gates, int samples, int before,
+__device__ __forceinline__ void search(const lstm::Claims<T> &claims, const T *h, const T *norms,
+                                       long long sets, int size, int gates, int samples, int before,
                                        lstm::Found<T> *found) {
-  __shared__ lstm::Tiles<T> tiles;
+  __shared__ lstm::Shared<T> shared;
   lstm::Held<T> held;
   for (long long set = blockIdx.y; set < sets; set += gridDim.y) {
-    lstm::Search<T> own = {claims, h,   tiles, size, gates, samples, sets,
-                           set,    int(blockIdx.x) * lstm::TILE, 0, before};
+    const lstm::Search<T> own = {claims,  h,    norms, shared, size, gates,
+                                 samples, sets, set,   int(blockIdx.x) * lstm::TILE, before};
     search_rows(own, found, Each(), Own<T>{held});
   }
 }
 
 #define LSTM_KERNELS(NAME, T)                                                                      \
   extern "C" __global__ void __launch_bounds__(256)                                                \
-      directions_##NAME(const lstm::Draw of, long long sets, const long long *chosen, T *out) {    \
-    draw<T>(of, sets, chosen, out);                                                                \
+      directions_##NAME(const lstm::Draw of, long long sets, const long long *chosen, T *out,      \
+                        T *norms) {                                                                \
+    draw<T>(of, sets, chosen, out, norms);                                                         \
   }                                                                                                \
   extern "C" __global__ void __launch_bounds__(lstm::PRODUCT_THREADS, 1)                           \
-      search_##NAME(const lstm::Claims<T> claims, const T *h, long long sets, int size, int gates, \
-                    int samples, int before, lstm::Found<T> *found) {                              \
-    search<T>(claims, h, sets, size, gates, samples, before, found);                               \
+      search_##NAME(const lstm::Claims<T> claims, const T *h, const T *norms, long long sets,      \
+                    int size, int gates, int samples, int before, lstm::Found<T> *found) {         \
+    search<T>(claims, h, norms, sets, size, gates, samples, before, found);                        \
   }
 
 LSTM_KERNELS(float64, double)

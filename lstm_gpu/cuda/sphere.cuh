@@ -1,83 +1,22 @@
-// The search of the unit sphere (lstm_gpu/sphere): directions, drawn by teams of threads, and their
-// products with rows of U_f in tiles, with the exact identity and the running maximum in the
-// epilogue. Phases of threads, as in team.cuh.
+// The search of the unit sphere (lstm_gpu/sphere/search.py): products of drawn directions with rows of
+// U_f in tiles, with the exact identity and the running maximum in the epilogue. Phases of threads, as
+// in team.cuh.
 //
-// Per sample, row and component: one multiply-add for w·h, a subtraction and a multiply-add for
-// ‖h - d‖²; nothing of size samples × rows is written. The square from differences is what the bound
-// of search.py is of, and keeps the tensor cores out: with three operations to each product, a third
-// of the rate of multiply-adds is all that the product itself can reach. From memory come 3 numbers
-// per 16 operations of a thread. Per sample and component drawn: an eighth of Philox, some 30
-// operations of double, or 80 and a square root in the tails. Not measured.
+// Per sample, row and component: a multiply-add each for w·h and d·h (product.cuh), of which the
+// epilogue makes ‖h - d‖² (squares.py); nothing of size samples × rows is written. The epilogue takes
+// 14 operations per sample, row and gate, and a quotient only for a new largest. Not measured.
 #pragma once
-#include "normal.cuh"
+#include "directions.cuh"
+#include "product.cuh"
 
 namespace lstm {
 
-// What samples are drawn: `index` of the stream is set · 2^40 + sample.
-struct Draw {
-  u64 seed, stream;
-  i64 size, first_set, first_sample, samples;  // length n of a direction; samples of each set
-};
-
-// A direction by a team; vector, squares (n): its working memory.
-template <class T> struct Direction {
-  const Draw &of;
-  double *vector, *squares;
-  int threads;
-
-  LSTM_HD Counter start(i64 set, i64 sample) const {
-    const u64 counters = u64((of.size + UNIFORMS_PER_COUNTER - 1) / UNIFORMS_PER_COUNTER);
-    const u64 low = (u64(set) << 40) + u64(sample), high = u64(set) >> 24;
-    const Product before = product(low, counters);
-    return advanced({before.low, before.high + high * counters}, 1);
-  }
-
-  LSTM_HD void draw(int thread, i64 set, i64 sample) const {
-    const Counter first = start(set, sample);
-    for (i64 q = thread; q * UNIFORMS_PER_COUNTER < of.size; q += threads) {
-      const Words words = philox(advanced(first, u64(q)), {of.seed, of.stream});
-      for (int w = 0; w < UNIFORMS_PER_COUNTER; ++w) {
-        const i64 j = q * UNIFORMS_PER_COUNTER + w;
-        if (j >= of.size) break;
-        const u64 word = w < 4 ? (w < 2 ? words.w[0] : words.w[1])
-                               : (w < 6 ? words.w[2] : words.w[3]);
-        const double value = standard_normal(grid_point(w % 2 ? word >> 32 : word));
-        vector[j] = value;
-        squares[j] = value * value;
-      }
-    }
-  }
-
-  // A round of `tree_sum`: of `count` terms the first half, rounded up, is kept.
-  LSTM_HD void halve(int thread, i64 count) const {
-    const i64 kept = (count + 1) / 2;
-    for (i64 j = thread; j < count - kept; j += threads) squares[j] += squares[kept + j];
-  }
-
-  LSTM_HD void write(int thread, T *out) const {
-    const double length = sqrt(squares[0]);
-    for (i64 j = thread; j < of.size; j += threads)
-      out[j] = length == 0 ? T(j == 0) : T(vector[j] / length);
-  }
-};
-
-template <class A, class T, class Each>
-LSTM_HD void draw_direction(const A &team, i64 set, i64 sample, T *out, const Each &each) {
-  each([&](int t) { team.draw(t, set, sample); });
-  for (i64 count = team.of.size; count > 1; count = (count + 1) / 2)
-    each([&](int t) { team.halve(t, count); });
-  each([&](int t) { team.write(t, out); });
-}
-
-// --- The product ---------------------------------------------------------------------------------
-
-constexpr int TILE = 64, DEPTH = 16, SIDE = 16, EACH = TILE / SIDE;  // rows, samples; components
-constexpr int PRODUCT_THREADS = SIDE * SIDE, PITCH = TILE + 1, MOST_GATES_OF_A_SEARCH = 2;
+constexpr int MOST_GATES_OF_A_SEARCH = 2;
 
 // What is on trial, by gate and weight set and row; `search.Claim` and what W_f x + b_f adds to z.
 template <class T> struct Claims {
-  const T *U, *direction;                // (sets, n, n)
-  const T *half_norm;                    // (sets, n)
+  const T *U, *direction;                   // (sets, n, n)
+  const T *half_norm, *norms;               // (sets, n): ‖w‖/2, ‖d‖²
   const T *driven, *top, *fixed, *growing;  // (gates, sets, n)
 };
 
@@ -110,129 +49,140 @@ template <class T> LSTM_HD Found<T> none_found() {
   return {-1, -infinity, 0, -infinity, infinity, 0x7FFFFFFF, 0x7FFFFFFF, 0};
 }
 
-// The shared memory of a block: a tile of rows, directions and samples, component by component.
-template <class T> struct Tiles {
-  T row[DEPTH][PITCH], direction[DEPTH][PITCH], sample[DEPTH][PITCH];
-  Found<T> candidates[SIDE][SIDE];
-  Found<T> found[MOST_GATES_OF_A_SEARCH][TILE];
+// The shared memory of a block: the tiles, and when all is multiplied what the threads found.
+template <class T> union Shared {
+  Tiles<T> tiles;
+  Found<T> candidates[TILE][Sums<T>::SHARERS];
 };
 
-// What a thread holds: rows thread/16 + 16 i, samples thread%16 + 16 j.
+// What a thread holds.
 template <class T> struct Held {
-  T z[EACH][EACH], square[EACH][EACH];
+  static constexpr int SHARE = TILE * DEPTH / PRODUCT_THREADS;
+  Sums<T> sums;
+  T rows[SHARE], directions[SHARE], samples[SHARE];  // fetched ahead of their tile
+  Found<T> found[MOST_GATES_OF_A_SEARCH][Sums<T>::ROWS];
 };
 
 template <class T> struct Search {
+  typedef Sums<T> Own;
   const Claims<T> &claims;
-  const T *h;  // (sets, samples, n)
-  Tiles<T> &tiles;
+  const T *h, *norms;  // (sets, samples, n); ‖h‖² (sets, samples)
+  Shared<T> &shared;
   int size, gates, samples;
   i64 sets, set;
-  int first_row, first_sample;  // of the tile
-  int before;                   // samples of earlier launches
+  int first_row;  // of the tile
+  int before;     // samples of earlier launches
 
   LSTM_HD i64 row_of(int row) const { return set * size + first_row + row; }
 
-  // A block of components of the tile, zeros beyond the end.
-  LSTM_HD void load(int thread, int component) const {
-    const int k = thread % DEPTH, j = component + k;
-    for (int i = thread / DEPTH; i < TILE; i += PRODUCT_THREADS / DEPTH) {
+  LSTM_HD void begin(Held<T> &held) const {
+    LSTM_UNROLL for (int gate = 0; gate < MOST_GATES_OF_A_SEARCH; ++gate)
+        LSTM_UNROLL for (int i = 0; i < Own::ROWS; ++i) held.found[gate][i] = none_found<T>();
+  }
+
+  // A thread's share of a block of components, zeros beyond the end.
+  LSTM_HD void fetch(int thread, int first_sample, int component, Held<T> &held) const {
+    const int j = component + thread % DEPTH;
+    LSTM_UNROLL for (int k = 0; k < Held<T>::SHARE; ++k) {
+      const int i = thread / DEPTH + k * (PRODUCT_THREADS / DEPTH);
       const bool row = first_row + i < size && j < size;
       const bool sample = first_sample + i < samples && j < size;
-      tiles.row[k][i] = row ? claims.U[row_of(i) * size + j] : T(0);
-      tiles.direction[k][i] = row ? claims.direction[row_of(i) * size + j] : T(0);
-      tiles.sample[k][i] = sample ? h[(set * samples + first_sample + i) * size + j] : T(0);
+      held.rows[k] = row ? claims.U[row_of(i) * size + j] : T(0);
+      held.directions[k] = row ? claims.direction[row_of(i) * size + j] : T(0);
+      held.samples[k] = sample ? h[(set * samples + first_sample + i) * size + j] : T(0);
     }
   }
 
-  // Squares are added up in groups of DEPTH, as in `search.squared_distances`.
-  LSTM_HD void multiply(int thread, Held<T> &held) const {
-    const int r = thread / SIDE, s = thread % SIDE;
-    T group[EACH][EACH] = {};
-    LSTM_UNROLL for (int k = 0; k < DEPTH; ++k) {
-      T row[EACH], direction[EACH], sample[EACH];
-      LSTM_UNROLL for (int i = 0; i < EACH; ++i) {
-        row[i] = tiles.row[k][r + SIDE * i];
-        direction[i] = tiles.direction[k][r + SIDE * i];
-        sample[i] = tiles.sample[k][s + SIDE * i];
-      }
-      LSTM_UNROLL for (int i = 0; i < EACH; ++i) LSTM_UNROLL for (int j = 0; j < EACH; ++j) {
-        const T off = sample[j] - direction[i];
-        held.z[i][j] = multiply_add(row[i], sample[j], held.z[i][j]);
-        group[i][j] = multiply_add(off, off, group[i][j]);
-      }
+  LSTM_HD void store(int thread, const Held<T> &held) const {
+    LSTM_UNROLL for (int k = 0; k < Held<T>::SHARE; ++k) {
+      const int i = thread / DEPTH + k * (PRODUCT_THREADS / DEPTH), j = thread % DEPTH;
+      shared.tiles.row[i][j] = held.rows[k];
+      shared.tiles.direction[i][j] = held.directions[k];
+      shared.tiles.sample[i][j] = held.samples[k];
     }
-    LSTM_UNROLL for (int i = 0; i < EACH; ++i) LSTM_UNROLL for (int j = 0; j < EACH; ++j)
-        held.square[i][j] += group[i][j];
   }
 
-  // The identity at the thread's samples of its row i.
-  template <int I> LSTM_HD void examine(int thread, int gate, const Held<T> &held) const {
-    const int r = thread / SIDE, s = thread % SIDE, row = r + SIDE * I;
-    Found<T> own = none_found<T>();
-    if (first_row + row < size) {
-      const i64 at = gate * sets * size + row_of(row);
-      const T driven = claims.driven[at], top = claims.top[at], fixed = claims.fixed[at];
-      const T growing = claims.growing[at], half_norm = claims.half_norm[row_of(row)];
-      LSTM_UNROLL for (int j = 0; j < EACH; ++j) {
-        const int sample = first_sample + s + SIDE * j;
-        const T z = driven + held.z[I][j], square = held.square[I][j], measured = top - z;
-        const T bound = square * growing + fixed;
-        const T ratio = magnitude(measured - square * half_norm) / bound;
-        const Found<T> one = {ratio,           measured,        square, z, z,
-                              before + sample, before + sample, measured < -bound};
-        if (sample < samples) join(own, one);
+  // The identity at the products of a thread.
+  LSTM_HD void examine(int thread, int first_sample, Held<T> &held) const {
+    LSTM_UNROLL for (int i = 0; i < Own::ROWS; ++i) {
+      const int row = Own::row(thread, i);
+      if (first_row + row >= size) continue;
+      const T norm = claims.norms[row_of(row)], half_norm = claims.half_norm[row_of(row)];
+      LSTM_UNROLL for (int gate = 0; gate < MOST_GATES_OF_A_SEARCH; ++gate) {
+        if (gate >= gates) continue;
+        const i64 at = gate * sets * size + row_of(row);
+        const T driven = claims.driven[at], top = claims.top[at];
+        const T fixed = claims.fixed[at], growing = claims.growing[at];
+        LSTM_UNROLL for (int j = 0; j < Own::SAMPLES; ++j) {
+          const int sample = first_sample + Own::sample(thread, j);
+          if (sample >= samples) continue;
+          const T square = norm + norms[set * samples + sample] - 2 * held.sums.dot[i][j];
+          const T z = driven + held.sums.z[i][j], measured = top - z;
+          const T bound = square * growing + fixed;
+          const T error = magnitude(measured - square * half_norm);
+          see(held.found[gate][i], z, measured, square, bound, error, before + sample);
+        }
       }
     }
-    tiles.candidates[r][s] = own;
   }
 
-  template <int I> LSTM_HD void keep(int thread, int gate) const {
-    if (thread >= SIDE) return;
-    Found<T> own = tiles.found[gate][thread + SIDE * I];
-    for (int s = 0; s < SIDE; ++s) join(own, tiles.candidates[thread][s]);
-    tiles.found[gate][thread + SIDE * I] = own;
+  // A thread's samples come in order. A quotient is made only where it may be a new largest: rounding
+  // of the product may hold back one that is larger in its last place.
+  static LSTM_HD void see(Found<T> &own, T z, T measured, T square, T bound, T error, int sample) {
+    if (z > own.z) own.z = z, own.best = sample;
+    own.lowest = smaller(z, own.lowest);
+    own.above += measured < -bound;
+    if (error < own.ratio * bound) return;
+    const Found<T> one = {error / bound, measured, square, z, z, sample, sample, 0};
+    if (worse(one, own))
+      own.ratio = one.ratio, own.measured = measured, own.square = square, own.sample = sample;
   }
 
-  // What earlier launches found, and what is handed on: (gates, sets, n).
-  LSTM_HD void begin(int thread, const Found<T> *found) const {
-    for (int r = thread; r < TILE * gates; r += PRODUCT_THREADS) {
-      const int gate = r / TILE, row = r % TILE;
-      if (first_row + row < size)
-        tiles.found[gate][row] = before ? found[gate * sets * size + row_of(row)] : none_found<T>();
+  LSTM_HD void offer(int thread, int wanted, const Held<T> &held) const {
+    LSTM_UNROLL for (int gate = 0; gate < MOST_GATES_OF_A_SEARCH; ++gate) {
+      if (gate != wanted) continue;
+      LSTM_UNROLL for (int i = 0; i < Own::ROWS; ++i)
+          shared.candidates[Own::row(thread, i)][Own::sharer(thread)] = held.found[gate][i];
     }
   }
-  LSTM_HD void end(int thread, Found<T> *found) const {
-    for (int r = thread; r < TILE * gates; r += PRODUCT_THREADS) {
-      const int gate = r / TILE, row = r % TILE;
-      if (first_row + row < size) found[gate * sets * size + row_of(row)] = tiles.found[gate][row];
-    }
+
+  // One thread for a row; found: what earlier launches found, and what is handed on, (gates, sets, n).
+  LSTM_HD void choose(int row, int gate, Found<T> *found) const {
+    if (row >= TILE || first_row + row >= size) return;
+    Found<T> &kept = found[gate * sets * size + row_of(row)];
+    Found<T> own = before ? kept : none_found<T>();
+    for (int s = 0; s < Own::SHARERS; ++s) join(own, shared.candidates[row][s]);
+    kept = own;
   }
 };
 
-template <int I, class T, class Each, class Store>
-LSTM_HD void examine_rows(const Search<T> &search, const Each &each, const Store &held) {
-  for (int gate = 0; gate < search.gates; ++gate) {
-    each([&](int t) { search.template examine<I>(t, gate, held(t)); });
-    each([&](int t) { search.template keep<I>(t, gate); });
-  }
-  if constexpr (I + 1 < EACH) examine_rows<I + 1>(search, each, held);
-}
-
-// All samples with a tile of rows. held(t): the `Held` of a thread.
+// All samples with a tile of rows. held(t): the `Held` of a thread. each(first, then): two phases with
+// nothing between them but that each thread of a warp has done the first.
 template <class T, class Each, class Store>
-LSTM_HD void search_rows(Search<T> &search, Found<T> *found, const Each &each, const Store &held) {
-  each([&](int t) { search.begin(t, found); });
+LSTM_HD void search_rows(const Search<T> &search, Found<T> *found, const Each &each,
+                         const Store &held) {
+  const auto sums = [&](int t) -> Sums<T> & { return held(t).sums; };
+  each([&](int t) { search.begin(held(t)); });
   for (int first = 0; first < search.samples; first += TILE) {
-    search.first_sample = first;
-    each([&](int t) { held(t) = {}; });
+    each([&](int t) {
+      sums(t) = {};
+      search.fetch(t, first, 0, held(t));
+    });
     for (int component = 0; component < search.size; component += DEPTH) {
-      each([&](int t) { search.load(t, component); });
-      each([&](int t) { search.multiply(t, held(t)); });
+      each([&](int t) { search.store(t, held(t)); });
+      each(
+          [&](int t) {
+            search.fetch(t, first, component + DEPTH, held(t));
+            sums(t).take(t, search.shared.tiles);
+          },
+          [&](int t) { sums(t).multiply(t, search.shared.tiles, sums); });
     }
-    examine_rows<0>(search, each, held);
+    each([&](int t) { search.examine(t, first, held(t)); });
   }
-  each([&](int t) { search.end(t, found); });
+  for (int gate = 0; gate < search.gates; ++gate) {
+    each([&](int t) { search.offer(t, gate, held(t)); });
+    each([&](int t) { search.choose(t, gate, found); });
+  }
 }
 
 }  // namespace lstm

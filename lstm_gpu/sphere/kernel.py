@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lstm_gpu import kernels
+from lstm_gpu.sphere import squares
 from lstm_gpu.sphere.gate import Gate
 from lstm_gpu.sphere.search import Best, Claim, Worst
 from lstm_gpu.weights import Case
@@ -18,13 +19,14 @@ from lstm_gpu.weights.philox import stream_key
 
 Array = Any
 
-# cuda/sphere.cuh, member by member.
+# cuda/directions.cuh and cuda/sphere.cuh, member by member.
 DRAW = np.dtype(
     [("seed", "u8"), ("stream", "u8")]
     + [(name, "i8") for name in ("size", "first_set", "first_sample", "samples")]
 )
 CLAIMS = np.dtype(
-    [(name, "u8") for name in ("U", "direction", "half_norm", "driven", "top", "fixed", "growing")]
+    [(name, "u8") for name in ("U", "direction", "half_norm", "norms")]
+    + [(name, "u8") for name in ("driven", "top", "fixed", "growing")]
 )
 TILE = 64
 _THREADS, _BLOCKS = 256, 2**16
@@ -43,8 +45,8 @@ def found_dtype(dtype: Any) -> np.dtype:
 
 def directions(
     case: Case, seed: int, sets: range, samples: range, xp: Any, chosen: Array | None = None
-) -> Array:
-    """`uniform_directions`, drawn on the device: (sets, samples, n), the same bits.
+) -> tuple[Array, Array]:
+    """`uniform_directions`, drawn on the device: (sets, samples, n), the same bits; and ‖h‖².
 
     chosen : (sets, samples) sample numbers in place of the range
     """
@@ -54,14 +56,15 @@ def directions(
         (seed, stream_key(case.name + "/directions"), n, sets.start, samples.start, count), DRAW
     )
     out = xp.empty((len(sets), count, n), dtype=case.dtype)
+    norms = xp.empty((len(sets), count), dtype=case.dtype)
     kernel = kernels.function("sphere", f"directions_{case.dtype}")
     threads = min(_THREADS, max(32, 1 << (n // 8).bit_length()))
     memory = 16 * n
     if memory > 48 * 1024:
         kernel.max_dynamic_shared_size_bytes = memory
     grid = min(len(sets) * count, _BLOCKS)
-    kernel((grid,), (threads,), (of, np.int64(len(sets)), chosen, out), shared_mem=memory)
-    return out
+    kernel((grid,), (threads,), (of, np.int64(len(sets)), chosen, out, norms), shared_mem=memory)
+    return out, norms
 
 
 def search_all(
@@ -84,9 +87,9 @@ def search_all(
     step = max(TILE, _BYTES // (count * n * np.dtype(case.dtype).itemsize) // TILE * TILE)
     for first in range(0, samples, step):
         block = range(first, min(first + step, samples))
-        h = directions(case, seed, sets, block, xp)
+        h, norms = directions(case, seed, sets, block, xp)
         numbers = (np.int32(v) for v in (n, len(gates), len(block), first))
-        kernel(grid, (_THREADS,), (pointers, h, np.int64(count), *numbers, found))
+        kernel(grid, (_THREADS,), (pointers, h, norms, np.int64(count), *numbers, found))
     host = found.get().view(layout).reshape(len(gates), count, n)
     worst = [_worst(own, claim, xp) for own, claim in zip(host, claims, strict=True)]
     return worst, [_best(own, case, seed, sets, xp) for own in host]
@@ -100,6 +103,7 @@ def _arrays(gates: Sequence[Gate], claims: Sequence[Claim], xp: Any) -> dict[str
         each[name] = [getattr(claim, name) for claim in claims]
     shared = {"U": gates[0].U[:, 0], "direction": claims[0].direction}
     shared["half_norm"] = claims[0].half_norm
+    shared["norms"] = squares.norms(claims[0].direction)
     arrays = {**shared, **{name: xp.stack(own) for name, own in each.items()}}
     dtype = gates[0].U.dtype
     return {name: xp.ascontiguousarray(a.astype(dtype)) for name, a in arrays.items()}
@@ -122,6 +126,6 @@ def _best(found: np.ndarray, case: Case, seed: int, sets: range, xp: Any) -> Bes
     return Best(
         z=xp.asarray(np.ascontiguousarray(found["z"])),
         sample=sample,
-        h=directions(case, seed, sets, range(0), xp, sample),
+        h=directions(case, seed, sets, range(0), xp, sample)[0],
         lowest=xp.asarray(np.ascontiguousarray(found["lowest"])),
     )

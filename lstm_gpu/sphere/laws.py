@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 
+from lstm_gpu.sphere import squares
 from lstm_gpu.sphere.directions import CAP_SAMPLES, cap_angles
 from lstm_gpu.sphere.rounding import gamma, unit_error
 from lstm_gpu.sphere.search import rounding_of
@@ -100,13 +101,15 @@ def directions_off(distance: float) -> float:
     return math.exp(high)
 
 
-def identity_noise(size: int, dtype: str, square: float = 2.0) -> float:
+def identity_noise(
+    size: int, dtype: str, square: float = 2.0, error: squares.ErrorOf = squares.products_error
+) -> float:
     """Bound of the identity at a sample with ‖h - ŵ‖² = `square`, in units of ‖w‖.
 
     Most samples are at about 2. With x = 0 and no bias: two forward evaluations, and what
-    `search.rounding_of` says.
+    `search.rounding_of` says of a square in a form with this error.
     """
-    turned, relative = rounding_of(size, dtype)
+    turned, relative = rounding_of(size, dtype, error(size, dtype, 1.0))
     return 2 * gamma(size, dtype) + turned + square * relative
 
 
@@ -153,7 +156,7 @@ def _caps_miss(phi: float, size: int, dtype: str, samples: int) -> float:
     points = 9  # per stratum: the angle's own law, midpoints
     r = (np.arange(points)[:, None] + 0.5) / points + np.zeros(samples)
     theta = cap_angles(r, dtype)
-    noise = 2 * identity_noise(size, dtype, square=0.0)
+    noise = 2 * identity_noise(size, dtype, 0.0, squares.differences_error)
     needed = noise + 2 * np.sin(theta / 2) ** 2 * math.cos(phi)
     cosine = needed / (np.sin(theta) * math.sin(phi))
     if size == 2:

@@ -5,9 +5,10 @@ For unit vectors h and ŵ = w/‖w‖, by Cauchy-Schwarz with its remainder,
     z(ŵ) - z(h) = ‖w‖ - w·h = ½ ‖w‖ ‖h - ŵ‖² >= 0,
 
 in every dimension and whatever W_f x + b_f adds to z. Its left side comes from forward
-evaluations alone, its right side from the claimed argmax and maximum, with ‖h - ŵ‖² summed
-from differences and so accurate relative to itself. Every sample h tests both claims, near
-the maximum and far from it; and a right side that holds says that no sample lies above.
+evaluations alone, its right side from the claimed argmax and maximum. Every sample h tests both
+claims, near the maximum and far from it; and a right side that holds says that no sample lies
+above. Samples from all over the sphere have ‖h - ŵ‖² by products; those drawn near ŵ, by
+differences (`squares`).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,20 +16,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from lstm_gpu.bounds import unit_roundoff
+from lstm_gpu.sphere import squares
 from lstm_gpu.sphere.directions import length_error
 from lstm_gpu.sphere.gate import Gate
-from lstm_gpu.sphere.rounding import (
-    gamma,
-    norm_error,
-    tree_depth,
-    tree_sum,
-    underflow_unit,
-    unit_error,
-)
+from lstm_gpu.sphere.rounding import gamma, norm_error, tree_depth, underflow_unit, unit_error
 
 Array = Any
-
-_GROUP = 16  # squares summed before they join the total: about 2 √n additions, not n
 
 
 @dataclass
@@ -105,7 +98,7 @@ def top_of(gate: Gate, direction: Array) -> Array:
     return gate.rows()(direction.reshape(sets * rows, 1, n)).reshape(sets, rows)
 
 
-def rounding_of(size: int, dtype: Any) -> tuple[float, float]:
+def rounding_of(size: int, dtype: Any, square: squares.Error) -> tuple[Array | float, float]:
     """What rounding may do to the identity beside the forward evaluations, in units of ‖w‖.
 
     With u the unit roundoff, h off unit length by ε, and d the claimed direction as computed,
@@ -113,75 +106,49 @@ def rounding_of(size: int, dtype: Any) -> tuple[float, float]:
 
         z(d) - z(h) - ½‖w‖ ‖h - d‖² = ‖w‖ (½(1 - ‖h‖²) - ½‖d - ŵ‖² + h·(d - ŵ)),
 
-    at most ‖w‖ (ε + ε²/2 + δ²/2 + (1 + ε) δ): the first number. The second, relative to
-    ‖w‖ ‖h - d‖², is of the right side ½‖w‖ ‖h - d‖²: ‖w‖ off by `norm_error`, the square
-    distance by gamma(q + 3) with q additions (each difference is off by u of itself, squaring
-    doubles that and adds one), and a product; and of the subtraction on the left, u again.
+    at most ‖w‖ (ε + ε²/2 + δ²/2 + (1 + ε) δ): with half the absolute error of the square, the
+    first number. The second, relative to ‖w‖ ‖h - d‖², is of the right side ½‖w‖ ‖h - d‖²: ‖w‖
+    off by `norm_error`, the square by its relative error, and a product; and of the subtraction
+    on the left, u again.
     """
     epsilon, delta = length_error(size, dtype), unit_error(size, dtype)
     turned = epsilon + epsilon**2 / 2 + delta**2 / 2 + (1 + epsilon) * delta
-    products = gamma(_additions(size) + 3, dtype) + 2 * unit_roundoff(dtype)
-    return turned, 0.5 * (norm_error(size, dtype) + products)
+    relative = norm_error(size, dtype) + square.relative + 2 * unit_roundoff(dtype)
+    return turned + square.absolute / 2, relative / 2
 
 
-def _additions(size: int) -> int:
-    """Additions that a square passes through: in `squared_distances`, or in a tree (caps)."""
-    groups = -(-size // _GROUP)
-    return max(min(size, _GROUP) - 1 + groups - 1, tree_depth(size))
-
-
-def tolerance(gate: Gate, norm: Array, length: Array, xp: Any) -> tuple[Array, Array]:
+def tolerance(
+    gate: Gate, norm: Array, length: Array, xp: Any, error: squares.ErrorOf
+) -> tuple[Array, Array]:
     """Rounding bound of the identity: fixed + growing · ‖h - d‖², arrays (sets, rows).
 
     - two forward evaluations, `Gate.error` each, at lengths 1 + ε and ‖d‖;
     - `rounding_of`, in units of ‖w‖;
-    - squares that underflow, n times the smallest number;
-    - the evaluation of this very bound, and of the error set against it: a factor.
+    - squares and products that underflow, n times the smallest number;
+    - a factor for what is of second order: this bound itself is evaluated, from the computed norm
+      and square, and so is the error set against it. With t the depth of a sum that is at most
+      3 t/2 + 19 roundings or t + 26, below t + 32 for every n that fits a memory.
 
-    `length` is ‖d‖, 1 for the claim itself; wrong claims may have another.
+    `length` is ‖d‖, 1 for the claim itself; wrong claims may have another. `error` is of the form
+    in which the square is computed (`squares`).
     """
     _, n, _ = gate.sizes
     dtype = gate.U.dtype
-    turned, relative = rounding_of(n, dtype)
-    last = 1 + gamma(_additions(n) + 32, dtype)
+    turned, relative = rounding_of(n, dtype, error(n, dtype, length))
+    last = 1 + gamma(tree_depth(n) + 32, dtype)
     fixed = gate.error(norm, 1 + length_error(n, dtype), xp)
     fixed = fixed + gate.error(norm, length * (1 + unit_error(n, dtype)), xp)
     fixed = (fixed + turned * norm) * last + 4 * n * underflow_unit(dtype)
     return fixed, relative * last * norm
 
 
-def claim_of(gate: Gate, direction: Array, norm: Array, length: Array, xp: Any) -> Claim:
+def claim_of(
+    gate: Gate, direction: Array, norm: Array, length: Array, xp: Any,
+    error: squares.ErrorOf = squares.products_error,
+) -> Claim:  # fmt: skip
     """Put a direction on trial as the argmax, with ‖w‖ as the maximum that goes with it."""
-    fixed, growing = tolerance(gate, norm, length, xp)
+    fixed, growing = tolerance(gate, norm, length, xp, error)
     return Claim(direction, top_of(gate, direction), norm / 2, fixed, growing)
-
-
-def squared_distances(h: Array, direction: Array, xp: Any) -> Array:
-    """‖h - d‖² from differences, in place: h (sets, points, n), d (sets, rows, n).
-
-    One component after another, so that the work is on arrays (sets, rows, points) that fit a
-    cache; never an array of samples × rows × n.
-
-    Returns
-    -------
-    (sets, rows, points)
-    """
-    sets, points, n = h.shape
-    h = xp.ascontiguousarray(xp.moveaxis(h, 2, 0))[:, :, None, :]
-    direction = xp.ascontiguousarray(xp.moveaxis(direction, 2, 0))[:, :, :, None]
-    total = xp.zeros((sets, direction.shape[2], points), dtype=h.dtype)
-    group, square = xp.empty_like(total), xp.empty_like(total)
-    for first in range(0, n, _GROUP):
-        partial = total if n <= _GROUP else group
-        xp.subtract(h[first], direction[first], out=partial)
-        xp.multiply(partial, partial, out=partial)
-        for j in range(first + 1, min(first + _GROUP, n)):
-            xp.subtract(h[j], direction[j], out=square)
-            xp.multiply(square, square, out=square)
-            xp.add(partial, square, out=partial)
-        if partial is not total:
-            xp.add(total, partial, out=total)
-    return total
 
 
 def _picker(at: Array, xp: Any) -> Callable[[Array], Array]:
@@ -247,7 +214,7 @@ def search_block(
     worst: Sequence[Worst], best: Sequence[Best], xp: Any,
 ) -> tuple[list[Worst], list[Best]]:  # fmt: skip
     """One block of samples through several gates that share the claimed direction."""
-    square = squared_distances(h, claims[0].direction, xp)
+    square = squares.by_products(h, claims[0].direction, xp)
     new_worst, new_best = [], []
     for gate, claim, w, b in zip(gates, claims, worst, best, strict=True):
         z = xp.ascontiguousarray(xp.swapaxes(gate(h), 1, 2))
@@ -257,10 +224,12 @@ def search_block(
 
 
 def search_caps(gate: Gate, claim: Claim, h: Array, xp: Any) -> Worst:
-    """Hold the identity against each row's own samples h (sets, rows, points, n)."""
+    """Hold the identity against each row's own samples h (sets, rows, points, n).
+
+    The claim is one with the error of squares by differences.
+    """
     sets, rows, points, n = h.shape
     z = gate.rows()(h.reshape(sets * rows, points, n)).reshape(sets, rows, points)
-    difference = h - claim.direction[:, :, None, :]
-    square = tree_sum(difference * difference)
+    square = squares.by_differences(h, claim.direction)
     none = Worst.none((sets, rows), h.dtype, xp)
     return compare(claim, z, square, 0, none, xp, telling_first=True)
