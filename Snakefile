@@ -55,6 +55,11 @@ onstart:
             f"`backend: auto` asked this machine, which has {device}; the nodes' GPUs need `backend: cupy`."
         )
     WorkflowProgress().attach(logger, workflow.output_settings.quiet)
+    if workflow.local_exec:
+        # A limit of jobs per timespan is for a cluster's scheduler; here the cores are the limit. Where there is one,
+        # Snakemake 9.27 looks at all waiting jobs again a timespan after every look, for ever, and its process ends
+        # only when the last of these alarms has rung.
+        workflow.scheduler.job_rate_limiter = None
 
 
 rule all:

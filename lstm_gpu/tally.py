@@ -178,7 +178,10 @@ class Tally:
                 histogram={int(b): n for b, n in row["histogram"].items()},
                 worst=worst,
             )
-            tally.records.setdefault(key, Record()).merge(record)
+            if key in tally.records:
+                tally.records[key].merge(record)
+            else:
+                tally.records[key] = record
         return tally
 
 

@@ -72,7 +72,7 @@ def settings() -> Iterator[None]:
 def figure(title: str, caption: str, height: float, width: float = WIDTH) -> Figure:
     """A figure with its finding on top and how to read it below, both at the left edge."""
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, wspace=0.04, hspace=0.04)
-    fig = Figure(figsize=(width, height), layout=layout)
+    fig = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout)
     FigureCanvasAgg(fig)
     characters = width * 8.4
     fig.suptitle(
@@ -113,15 +113,14 @@ def settle(fig: Figure) -> None:
 def save(fig: Figure, stem: Path) -> None:
     """Write `stem`.svg and `stem`.png: the same bytes for the same figure, no date inside.
 
-    Printed by the canvas: `savefig` would draw each file twice, for a layout that is settled.
+    Printed by the canvas: `savefig` would draw each file twice, for a layout that is settled. PNG
+    comes first, from the canvas that has measured all text for the layout.
     """
     settle(fig)
-    fig.set_dpi(DOTS_PER_INCH)
+    with files.atomic_path(stem.with_suffix(".png")) as temporary:
+        fig.canvas.print_png(temporary, metadata={"Software": None})  # type: ignore[attr-defined]
     with files.atomic_path(stem.with_suffix(".svg")) as temporary:
         FigureCanvasSVG(fig).print_svg(temporary, metadata={"Date": None, "Creator": None})
-    fig.set_dpi(DOTS_PER_INCH)  # the other canvas has changed it
-    with files.atomic_path(stem.with_suffix(".png")) as temporary:
-        FigureCanvasAgg(fig).print_png(temporary, metadata={"Software": None})
 
 
 def table(results: Path, name: str) -> pd.DataFrame:

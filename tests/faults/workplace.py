@@ -13,8 +13,6 @@ from pathlib import Path
 LONG = os.environ.get("FAULTS") == "long"
 ROOT = Path(__file__).parents[2]
 CONFIG = Path(__file__).with_name("config.yaml")
-# Snakemake ends this long after it has started its last job, and no sooner: see profiles/default.
-SOON = ("--max-jobs-per-timespan", "1000/1s")
 UNCOUNTED = {"logs", "benchmarks", "jobs"}  # times, and what only the workflow looks at
 
 
@@ -34,7 +32,7 @@ class Workplace:
         until = [] if self.full else ["--until", self.until]
         return [
             *(sys.executable, "-m", "snakemake", "--directory", str(self.folder)),
-            *("--configfile", str(self.config), "--cores", "2", *until, *SOON),
+            *("--configfile", str(self.config), "--cores", "2", *until),
         ]
 
     def start(self, *before: str, log: Path | None = None, **variables: str) -> subprocess.Popen:
