@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import types
 
 import fake_device
 import host_threads
@@ -274,6 +275,19 @@ def test_blocks_fit_the_memory_and_are_halved_where_it_is_not_to_be_had(monkeypa
     monkeypatch.setattr(fake_device, "empty", lambda size, dtype: size, raising=False)
     assert cuda_check.memory(fake_device, laid, 132, 10**6)[0] == min(132 * laid.blocks, fits)
     assert cuda_check.memory(fake_device, laid, 132, 7)[0] == 7
+
+    # What the launch before had is in CuPy's pool, free for the next one alone.
+    held = fits * laid.slow_bytes
+    real = fake_device.cuda.Device
+    monkeypatch.setattr(
+        fake_device.cuda,
+        "Device",
+        lambda: types.SimpleNamespace(mem_info=(2**36 - held, 2**37)),
+    )
+    pool = types.SimpleNamespace(free_bytes=lambda: held)
+    monkeypatch.setattr(fake_device, "get_default_memory_pool", lambda: pool)
+    assert cuda_check.memory(fake_device, laid, 10**6, 10**6)[0] == fits
+    monkeypatch.setattr(fake_device.cuda, "Device", real)
 
     def scarce(size, dtype):
         if size > 20 * laid.slow_bytes:
