@@ -94,7 +94,7 @@ def add_form(found: Findings, form: str, parts: list[Part], seen: np.ndarray) ->
     """What the blocks saw of a form, into the findings."""
     counts, firsts = seen["counts"].sum(axis=1), seen["first"].min(axis=1)
     largest, at = _largest(seen, "largest", "at")
-    broken = (seen["lower"] < 0).any(axis=1)
+    broken = seen["lower"].min(axis=1) < 0
     for k, (part, index) in enumerate(parts):
         cell = found.cells[form, part.region]
         cell.points += part.stop - part.start
@@ -113,8 +113,10 @@ def add_form(found: Findings, form: str, parts: list[Part], seen: np.ndarray) ->
 def add_function(errors: Errors, parts: list[Strip], seen: np.ndarray) -> None:
     """What the blocks saw of a function, into its errors."""
     wrong = seen["counts"][..., 0].sum(axis=1)
-    found = ((_largest(seen, "largest", "at"), errors.reach),)
-    found += ((_largest(seen, "lower", "lower_at"), errors.reach_subnormal),)
+    found = (
+        (_largest(seen, "largest", "at"), errors.reach),
+        (_largest(seen, "lower", "lower_at"), errors.reach_subnormal),
+    )
     for k, part in enumerate(parts):
         errors.values += part.stop - part.start
         errors.wrong += int(wrong[k])
