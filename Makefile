@@ -56,8 +56,8 @@ evidence: setup
 	$(BIN)/python -m benchmarks.evidence $(ARGS)
 
 gpu: setup
-	@$(BIN)/python -c "import sys; from lstm_gpu import backend; cupy, reason = backend.cupy_or_reason(); \
-	cupy or sys.exit(print('make gpu needs a GPU:', reason) or 2)"
+	@$(BIN)/python -c "import sys; from lstm_gpu import kernels; cupy, reason = kernels.or_reason(); \
+	cupy or sys.exit(print('make gpu needs a GPU and a compiler:', reason) or 2)"
 	$(BIN)/python -m pytest -m gpu
 	@if command -v compute-sanitizer >/dev/null; then for tool in memcheck racecheck synccheck; do \
 	compute-sanitizer --tool $$tool --error-exitcode 9 $(BIN)/python -m pytest -q -n0 -m gpu tests/test_cuda_check.py \

@@ -136,8 +136,10 @@ def limits(case: Case, place: str) -> tuple[int, int]:
 def _teams(case: Case, place: str) -> Iterator[tuple[int, int]]:
     """Threads of a team and of a block.
 
-    Where U is in slow memory a block is one team, as large as may be: the fewer weight sets
-    are in flight, the more of them the second-level cache holds.
+    A team is part of a warp, or a block: what lies between needs a numbered barrier for each team,
+    and a multiprocessor has 64 of them for all its blocks (24 on sm_120), where a block of this
+    kernel took 16. Where U is in slow memory a block is one team, as large as may be: the fewer
+    weight sets are in flight, the more of them the second-level cache holds.
     """
     most, _ = limits(case, place)
     if place != "fast":
@@ -145,7 +147,7 @@ def _teams(case: Case, place: str) -> Iterator[tuple[int, int]]:
         return
     for threads in (2**k for k in range(most.bit_length())):
         for block in (64, 128, 256):
-            if threads <= block:
+            if threads <= _WARP or threads == block:
                 yield threads, block
 
 

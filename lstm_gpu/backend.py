@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import platform
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ def cupy_or_reason() -> tuple[Any, str]:
     if importlib.util.find_spec("cupy") is None:
         return None, "the package cupy is not installed"
     try:
-        import cupy
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # an error under pytest: no reason to go without
+            import cupy
 
         if cupy.cuda.runtime.getDeviceCount() < 1:
             return None, "cupy is installed but sees no GPU"

@@ -14,7 +14,7 @@ import numpy as np
 from lstm_gpu import compiled, kernels
 from lstm_gpu.arrangement import Arrangement, Device, arrange
 from lstm_gpu.errors import InputError
-from lstm_gpu.tally import LEAST_BIN, MOST_BIN, Record, bins, worse
+from lstm_gpu.tally import LEAST_BIN, MOST_BIN, Record, bins
 from lstm_gpu.weights import Case
 from lstm_gpu.weights.philox import stream_key
 
@@ -128,6 +128,7 @@ def memory(xp: Any, laid: Arrangement, processors: int, sets: int) -> tuple[int,
     blocks = min(processors * laid.blocks, -(-sets // laid.teams))
     if laid.slow_bytes:
         free = int(xp.cuda.Device().mem_info[0])
+        free += int(xp.get_default_memory_pool().free_bytes())  # what the launch before had
         blocks = max(1, min(blocks, int(_SHARE * free) // laid.slow_bytes))
     while True:
         try:
@@ -154,10 +155,10 @@ def record_of(found: np.ndarray, case: Case) -> Record:
     counts = found["bins"].sum(axis=0, dtype=np.uint64)
     record.histogram = {b + LEAST_BIN: int(count) for b, count in enumerate(counts) if count}
     record.smallest_detectable = 2 * float(found["least"].min(initial=math.inf))
-    for block in found["worst"]:
-        if block["ratio"] < 0:
-            continue
-        entry = dict(zip(WORST.names or (), block.tolist(), strict=True))
+    worst = found["worst"]
+    worst = worst[np.lexsort((worst["index"], -worst["ratio"]))[:1]]
+    if (worst["ratio"] >= 0).any():
+        entry = dict(zip(WORST.names or (), worst[0].tolist(), strict=True))
         entry["entry"] = [entry.pop("row"), entry.pop("column")]
-        record.worst = worse(record.worst, entry)
+        record.worst = entry
     return record

@@ -76,6 +76,24 @@ def test_an_installed_cupy_that_cannot_work_is_reported_in_one_line(monkeypatch,
     assert "\n" not in said
 
 
+def test_a_cupy_that_warns_as_it_is_imported_is_taken(monkeypatch, tmp_path):
+    """Or all tests on a GPU were skipped: pytest makes errors of warnings."""
+    (tmp_path / "cupy.py").write_text(
+        "import types, warnings\n"
+        "warnings.warn('CUDA path could not be detected.')\n"
+        "cuda = types.SimpleNamespace(runtime=types.SimpleNamespace(getDeviceCount=lambda: 1))\n"
+        "def zeros(size):\n"
+        "    return types.SimpleNamespace(get=lambda: None)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    with pytest.warns(UserWarning, match="CUDA path"):
+        found, reason = backends.cupy_or_reason.__wrapped__()
+    sys.modules.pop("cupy")
+    assert found.__file__ == str(tmp_path / "cupy.py")
+    assert reason == ""
+
+
 def test_every_array_leads_to_its_namespace(backend):
     xp = backend
     array = xp.zeros((2, 3))

@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import types
 
 import fake_device
 import host_threads
@@ -275,6 +276,19 @@ def test_blocks_fit_the_memory_and_are_halved_where_it_is_not_to_be_had(monkeypa
     assert cuda_check.memory(fake_device, laid, 132, 10**6)[0] == min(132 * laid.blocks, fits)
     assert cuda_check.memory(fake_device, laid, 132, 7)[0] == 7
 
+    # What the launch before had is in CuPy's pool, free for the next one alone.
+    held = fits * laid.slow_bytes
+    real = fake_device.cuda.Device
+    monkeypatch.setattr(
+        fake_device.cuda,
+        "Device",
+        lambda: types.SimpleNamespace(mem_info=(2**36 - held, 2**37)),
+    )
+    pool = types.SimpleNamespace(free_bytes=lambda: held)
+    monkeypatch.setattr(fake_device, "get_default_memory_pool", lambda: pool)
+    assert cuda_check.memory(fake_device, laid, 10**6, 10**6)[0] == fits
+    monkeypatch.setattr(fake_device.cuda, "Device", real)
+
     def scarce(size, dtype):
         if size > 20 * laid.slow_bytes:
             raise MemoryError
@@ -311,6 +325,7 @@ def test_what_is_not_to_be_had_is_one_line(monkeypatch):
 # --- On a GPU -------------------------------------------------------------------------------------
 
 
+@needs_compiler
 @pytest.mark.gpu
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 17, 64, 100, 128, 300, 512])
@@ -334,3 +349,36 @@ def test_the_device_finds_what_its_threads_find_on_the_host(n, dtype):
     assert abs(found.smallest_detectable - least) <= units * least
     kernel = kernels.function("check", f"check_{dtype}_{laid.place}")
     assert kernel.local_size_bytes == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("n", "sets"), [(1, 10**6), (8, 10**5), (64, 10**4), (128, 2000), (300, 800)]
+)
+def test_the_device_finds_the_same_again_and_in_other_blocks(n, sets, dtype, monkeypatch):
+    """To the bit: sums have one order, and all else is a maximum or a count."""
+    xp, reason = kernels.or_reason()
+    if xp is None:
+        pytest.skip(reason)
+    case = case_of(n, n, dtype)
+    found = cuda_check.check(case, 1, 0, sets)
+    assert cuda_check.check(case, 1, 0, sets) == found
+    real = cuda_check.memory
+    monkeypatch.setattr(cuda_check, "memory", lambda xp, laid, _, sets: real(xp, laid, 3, sets))
+    assert cuda_check.check(case, 1, 0, sets) == found
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 17, 64, 100, 128, 300, 512])
+def test_as_many_blocks_fit_a_multiprocessor_as_the_arrangement_counts_on(n, dtype):
+    xp, reason = kernels.or_reason()
+    if xp is None:
+        pytest.skip(reason)
+    case = case_of(n, n, dtype)
+    cuda_check.check(case, 1, 0, 1)  # asks for the shared memory
+    laid = arrangement.arrange(case, arrangement.Device.here(xp))
+    own = kernels.function("check", f"check_{dtype}_{laid.place}").kernel.ptr
+    fit = xp.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor
+    assert fit(own, laid.threads, laid.fast_bytes) >= laid.blocks

@@ -1,8 +1,11 @@
 """The project's own files: one list of dependencies, commands that exist, no machine's places."""
 
 import importlib.metadata
+import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -127,6 +130,25 @@ def test_make_knows_the_target(target):
     )
     assert asked.returncode == 0, asked.stderr
     assert asked.stdout.strip()
+
+
+@pytest.mark.parametrize(("asked", "says"), [("gpu", "pandas_ is not here"), ("slow", "1 error")])
+def test_on_a_gpu_a_module_of_tests_that_lacks_a_package_is_skipped(asked, says, tmp_path):
+    """Such a machine may have the core's packages alone; elsewhere what lacks is an error."""
+    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
+    (tmp_path / "test_tables.py").write_text("import pandas_.io\n")
+    (tmp_path / "test_core.py").write_text(
+        "import pytest\n@pytest.mark.gpu\n@pytest.mark.slow\ndef test_core():\n    pass\n"
+    )
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    gpu: a\n    slow: b\n")
+    search = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rs", "-p", "no:cacheprovider", "-m", asked],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": search},
+    )  # fmt: skip
+    assert says in done.stdout
+    assert ("1 passed, 1 skipped" in done.stdout) == (asked == "gpu") == (done.returncode == 0)
 
 
 @pytest.mark.parametrize(

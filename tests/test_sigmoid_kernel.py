@@ -1,8 +1,11 @@
 """The survey's device code on the host, with NumPy's functions: the array code's very findings."""
 
 import ctypes
+import ctypes.util
 import itertools
 
+import fake_device
+import host_blocks
 import host_threads
 import numpy as np
 import pytest
@@ -34,15 +37,15 @@ def values(part, truth):
     return found
 
 
-def form_truth(z):
+def form_truth(z, exp=np.exp):
     size = np.empty(len(z))
     z = np.ascontiguousarray(z)
     pointers = host_threads.pointer(z), ctypes.c_int64(len(z)), host_threads.pointer(size)
     host_threads.library().settle(*pointers)
-    return np.exp(-size)
+    return exp(-size)
 
 
-def see(parts, of_function, which, truth):
+def see(parts, of_function, which, truth, values=values):
     """What a launch finds, with one block for a segment."""
     cut, seen = sigmoid_kernel.segments(parts), np.zeros((len(parts), 1), sigmoid_kernel.SEEN)
     for k, part in enumerate(parts):
@@ -151,8 +154,6 @@ class Kernel:
 
 @needs_compiler
 def test_a_launch_finds_what_the_array_code_finds(monkeypatch):
-    import fake_device
-
     monkeypatch.setattr(kernels, "function", lambda name, function: Kernel(function))
     start, stop = 0x42AEAC50 - 100, 0x42AEAC50 + 200
     found = sigmoid_kernel.survey_range(start, stop, fake_device)
@@ -160,6 +161,67 @@ def test_a_launch_finds_what_the_array_code_finds(monkeypatch):
     errors = sigmoid_kernel.measure(start, stop, fake_device)
     wanted = function_errors.measure(start, stop)
     assert {name: e.ulp for name, e in errors.items()} == {n: e.ulp for n, e in wanted.items()}
+
+
+# --- The source whole, by real threads ------------------------------------------------------------
+
+FORMS, FUNCTIONS = list(SURVEYED), list(MEASURED)
+KERNELS = [f"form_{name}" for name in FORMS] + [f"function_{name}" for name in FUNCTIONS]
+
+
+def of_the_library(name):
+    """A function of the C library, number by number: what the host's build of the source calls."""
+    function = getattr(ctypes.CDLL(ctypes.util.find_library("m")), name)
+    real, kind = (np.float32, ctypes.c_float) if name[-1] == "f" else (np.float64, ctypes.c_double)
+    function.restype, function.argtypes = kind, [kind] * (2 if name == "powf" else 1)
+    return lambda *z: np.array([function(*map(float, one)) for one in zip(*z, strict=True)], real)
+
+
+def library_values(part, function):
+    """As `values`, by the C library; of a function the truth is its own, else that of a form."""
+    z = FLOAT32.values(range(part.start, part.stop), part.side)
+    exp, expf = of_the_library("exp"), of_the_library("expf")
+    found = np.zeros(len(z), VALUES)
+    found["minus"], found["plus"], found["size"] = expf(-z), expf(z), expf(-abs(z))
+    found["power"] = of_the_library("powf")(1 + found["minus"], np.full_like(z, -2))
+    found["tanh"] = of_the_library("tanhf")(z)
+    wide = z.astype(np.float64)
+    if function == "sigmoid":
+        q = exp(-abs(wide))
+        found["truth"] = np.where(z < 0, q, 1.0) / (1 + q)
+    else:
+        found["truth"] = of_the_library(function)(wide) if function else form_truth(z, exp)
+    return found
+
+
+def joined(seen):
+    """What is taken of the blocks of each segment."""
+    places = (("largest", "at"), ("lower", "lower_at"))
+    largest = [np.array(sigmoid_kernel._largest(seen, *pair)).tolist() for pair in places]
+    return largest, seen["counts"].sum(axis=1).tolist(), seen["first"].min(axis=1).tolist()
+
+
+@needs_compiler
+@pytest.mark.parametrize("flags", [(), pytest.param((host_blocks.RACES,), marks=pytest.mark.slow)])
+def test_blocks_see_what_a_loop_sees(flags, tmp_path, monkeypatch):
+    """All their values, joined; in segments longer and shorter than a block, of either sign."""
+    program = host_blocks.build("sigmoid", KERNELS, tmp_path, "-O0", *flags)
+    monkeypatch.setattr(kernels, "function", lambda _, name: host_blocks.Kernel(program, name))
+    monkeypatch.setattr(sigmoid_kernel, "_BLOCKS", 2)
+    edge = 0x42AEAC50  # where results leave the normal range
+    parts = [
+        sigmoid_kernel.Strip("", side, edge - before, edge + after, True)
+        for side, before, after in ((1, 700, 300), (-1, 600, 17), (-1, 0, 3))
+    ]
+    cut = sigmoid_kernel.segments(parts)
+    for which, name in enumerate(KERNELS):
+        of_function = name.startswith("function")
+        number = which - of_function * len(FORMS)
+        function = FUNCTIONS[number] if of_function else ""
+        found = sigmoid_kernel.launch(name, cut, fake_device)
+        assert found.shape == (len(parts), 2)
+        wanted = see(parts, of_function, number, function, library_values)
+        assert joined(found) == joined(wanted), name
 
 
 @pytest.mark.gpu

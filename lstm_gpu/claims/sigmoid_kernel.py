@@ -92,31 +92,41 @@ def launch(function: str, cut: np.ndarray, xp: Any) -> np.ndarray:
 
 def add_form(found: Findings, form: str, parts: list[Part], seen: np.ndarray) -> None:
     """What the blocks saw of a form, into the findings."""
-    for (part, index), own in zip(parts, seen, strict=True):
+    counts, firsts = seen["counts"].sum(axis=1), seen["first"].min(axis=1)
+    largest, at = _largest(seen, "largest", "at")
+    broken = seen["lower"].min(axis=1) < 0
+    for k, (part, index) in enumerate(parts):
         cell = found.cells[form, part.region]
         cell.points += part.stop - part.start
-        for event, count in zip(EVENTS, own["counts"].sum(axis=0), strict=True):
+        for event, count, first in zip(EVENTS, counts[k], firsts[k], strict=True):
             cell.counts[event] += int(count)
-        for event, first in zip(EVENTS, own["first"].min(axis=0), strict=True):
             if first != NOWHERE:
                 cell.meet(event, FLOAT32.value(int(first), part.side))
-        for block in own[own["at"] != NOWHERE]:
-            cell.reach(float(block["largest"]), FLOAT32.value(int(block["at"]), part.side))
+        if at[k] != NOWHERE:
+            cell.reach(float(largest[k]), FLOAT32.value(int(at[k]), part.side))
         if index >= 0:
-            largest = found.curve.largest[form]
-            largest[index] = max(largest[index], own["largest"].max())
-            found.curve.broken[form][index] |= bool(own["lower"].min() < 0)
+            curve = found.curve.largest[form]
+            curve[index] = max(curve[index], largest[k])
+            found.curve.broken[form][index] |= bool(broken[k])
 
 
 def add_function(errors: Errors, parts: list[Strip], seen: np.ndarray) -> None:
     """What the blocks saw of a function, into its errors."""
-    for part, own in zip(parts, seen, strict=True):
+    wrong = seen["counts"][..., 0].sum(axis=1)
+    found = (
+        (_largest(seen, "largest", "at"), errors.reach),
+        (_largest(seen, "lower", "lower_at"), errors.reach_subnormal),
+    )
+    for k, part in enumerate(parts):
         errors.values += part.stop - part.start
-        errors.wrong += int(own["counts"][:, 0].sum())
-        for block in own:
-            for value, at, take in (
-                (block["largest"], block["at"], errors.reach),
-                (block["lower"], block["lower_at"], errors.reach_subnormal),
-            ):
-                if at != NOWHERE:
-                    take(float(value), FLOAT32.value(int(at), part.side))
+        errors.wrong += int(wrong[k])
+        for (largest, at), take in found:
+            if at[k] != NOWHERE:
+                take(float(largest[k]), FLOAT32.value(int(at[k]), part.side))
+
+
+def _largest(seen: np.ndarray, value: str, at: str) -> tuple[np.ndarray, np.ndarray]:
+    """Of each segment over its blocks: the largest value, and the first place with it."""
+    largest = seen[value].max(axis=1)
+    places = np.where(seen[value] == largest[:, None], seen[at], NOWHERE)
+    return largest, places.min(axis=1)

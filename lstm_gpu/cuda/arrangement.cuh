@@ -16,5 +16,6 @@ struct Arrangement {
   int x, h_prev, c_prev, z, reach, step, largest, bound, parts, rows, centres;
   int U;  // the same place as the tile where it is fast
 };
+static_assert(sizeof(Arrangement) == 96, "ARRANGEMENT of lstm_gpu/arrangement.py");
 
 }  // namespace lstm

@@ -1,20 +1,18 @@
 // The full check as kernels: blocks of teams, each with a weight set at a time. Not run on a GPU yet.
 #include "team_check.cuh"
 
-// A phase with this thread, then a barrier: of the threads of a warp, of one of the block's numbered
-// barriers, or of the whole block. A team without a weight set meets the barriers, too.
+// A phase with this thread, then a barrier: of the warp where teams share one, else of the block,
+// which is one team then (arrangement.py). A team without a weight set meets the barriers, too.
 struct Each {
-  int thread, team, threads;
+  int thread, threads;
   bool live;
 
   template <class Phase> __device__ __forceinline__ void operator()(const Phase &phase) const {
     if (live) phase(thread);
     if (threads <= 32)
       __syncwarp();
-    else if (threads == blockDim.x)
-      __syncthreads();
     else
-      asm volatile("bar.sync %0, %1;" ::"r"(team + 1), "r"(threads) : "memory");
+      __syncthreads();
   }
 };
 
@@ -38,7 +36,7 @@ __device__ __forceinline__ void check(const lstm::Case &c, const lstm::Arrangeme
   for (long long first = start + (long long)blockIdx.x * teams; first < stop;
        first += (long long)gridDim.x * teams) {
     const long long index = first + number;
-    lstm::check(team, index, edges, bins, Each{thread, number, a.threads, index < stop});
+    lstm::check(team, index, edges, bins, Each{thread, a.threads, index < stop});
     sets += stop - first < teams ? stop - first : teams;
   }
   __syncthreads();

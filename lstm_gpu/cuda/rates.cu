@@ -15,7 +15,8 @@ extern "C" __global__ void __launch_bounds__(256) rate_philox(long long count, u
   out[blockIdx.x * 256 + threadIdx.x] = unsigned(all);
 }
 
-// 8 `count` multiply-adds, in eight chains; as many divisions.
+// 64 `count` multiply-adds, in eight chains; 8 `count` divisions, of ten instructions and more each. So
+// many in a row, for the loop's own six are issued by the same schedulers.
 template <class T, bool DIVIDE> __device__ __forceinline__ void chains(long long count, T *out) {
   T x[8];
   for (int i = 0; i < 8; ++i) x[i] = T(1) + T(threadIdx.x + i);
@@ -23,7 +24,8 @@ template <class T, bool DIVIDE> __device__ __forceinline__ void chains(long long
 #pragma unroll 1
   for (long long k = 0; k < count; ++k) {
 #pragma unroll
-    for (int i = 0; i < 8; ++i) x[i] = DIVIDE ? a / x[i] : lstm::multiply_add(x[i], b, a);
+    for (int i = 0; i < (DIVIDE ? 8 : 64); ++i)
+      x[i % 8] = DIVIDE ? a / x[i % 8] : lstm::multiply_add(x[i % 8], b, a);
   }
   T all = 0;
   for (int i = 0; i < 8; ++i) all += x[i];

@@ -65,6 +65,7 @@ struct Result {
   u64 refuted, undecided, decisive, sets;
   u32 bins[BINS];
 };
+static_assert(sizeof(Result) == 592, "RESULT of lstm_gpu/cuda_check.py");
 
 LSTM_HD void begin(Result &result, u64 sets) {
   result.worst = {};

@@ -103,6 +103,7 @@ struct Seen {
   u64 counts[EVENTS];
   u32 at, lower_at, first[EVENTS];
 };
+static_assert(sizeof(Seen) == 88, "SEEN of lstm_gpu/claims/sigmoid_kernel.py");
 constexpr u32 NOWHERE = 0xFFFFFFFF;
 
 LSTM_HD Seen nothing_seen() {
@@ -188,6 +189,7 @@ struct Segment {
   u32 start, stop;
   int negative, unused;
 };
+static_assert(sizeof(Segment) == 16, "SEGMENT of lstm_gpu/claims/sigmoid_kernel.py");
 
 LSTM_HD float value_of(u32 pattern, int negative) {
   return from_bits(pattern | (negative ? 0x80000000u : 0u));

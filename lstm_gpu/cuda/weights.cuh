@@ -11,6 +11,7 @@ struct Case {
   i64 hidden_size, input_size;
   double scale;  // 2/√n
 };
+static_assert(sizeof(Case) == 40, "CASE of lstm_gpu/cuda_check.py");
 
 LSTM_HD double uniform(u32 point) { return UNIFORM_SPACING * double(int(point)); }
 
