@@ -63,7 +63,8 @@ def directions(
     if memory > 48 * 1024:
         kernel.max_dynamic_shared_size_bytes = memory
     grid = min(len(sets) * count, _BLOCKS)
-    kernel((grid,), (threads,), (of, np.int64(len(sets)), chosen, out, norms), shared_mem=memory)
+    numbers = np.intp(0) if chosen is None else chosen  # CuPy before 14 takes None for anything
+    kernel((grid,), (threads,), (of, np.int64(len(sets)), numbers, out, norms), shared_mem=memory)
     return out, norms
 
 
