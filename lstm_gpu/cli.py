@@ -29,6 +29,11 @@ _MOST_MUTANTS = 10_000
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; expected failures are one line on stderr."""
     options = _parser().parse_args(arguments)
+    with output.own_streams():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         output.need_output()
         return options.run(options)

@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.loading import Formula, blame
+from lstm_gpu.formulas.surroundings import put_back
 from lstm_gpu.formulas.view import StepView, changed, copy, part
 
 Array = Any
@@ -63,7 +64,7 @@ def called(formula: Formula, own: StepView) -> Any:
     A formula may fill a buffer of its own and return that at every call: only a copy keeps what
     one call returned. So every call of a formula goes through here.
     """
-    with np.errstate(all="ignore"):
+    with put_back(), np.errstate(all="ignore"):
         result = formula.function(own)
     return result.copy() if type(result) is type(own.h) else result
 

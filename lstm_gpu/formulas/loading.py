@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.surroundings import put_back
 
 Function = TypeVar("Function", bound=Callable[[Any], Any])
 
@@ -194,7 +195,8 @@ def load(path: str | Path) -> list[Formula]:
     try:
         tree = ast.parse(code, str(path))
         _refuse_two_of_one_name(tree, path)
-        exec(compile(tree, str(path), "exec"), module.__dict__)
+        with put_back():
+            exec(compile(tree, str(path), "exec"), module.__dict__)
     except BaseException as error:  # whatever a file raises is its own fault, an interrupt is not
         del sys.modules[name]
         if isinstance(error, InputError | KeyboardInterrupt):
