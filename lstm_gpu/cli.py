@@ -22,7 +22,6 @@ SUPPORTED, REFUTED, WRONG_INPUT, INCONCLUSIVE = range(4)
 INTERRUPTED = 130  # as shells have it
 UNREAD = 141  # the same, of SIGPIPE
 DEFECT = 70  # as sysexits.h has it: an error of this program's own, which says nothing of a formula
-_LARGEST_TABLE = 2**24  # bytes: five times the mutants of the largest configuration
 _MOST_MUTANTS = 10_000
 
 
@@ -300,11 +299,12 @@ def _missed(path: Path) -> dict[str, list[str]]:
 def _rows(path: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
     """The lines of a table, one at a time; each must have all columns, and `wanted` among them."""
     from lstm_gpu import intake
+    from lstm_gpu.report import columns
 
-    raw = intake.contents(path, _LARGEST_TABLE, "Run the workflow first.")
+    raw = intake.contents(path, columns.LARGEST, "Run the workflow first.")
     try:
-        reader = csv.DictReader(io.StringIO(raw.decode("utf-8"), newline=""), strict=True)
-        for row in reader:
+        lines = (line.decode("utf-8") for line in io.BytesIO(raw))
+        for row in csv.DictReader(lines, strict=True):
             if not wanted <= row.keys() or None in row or None in row.values():
                 raise csv.Error("a line has other columns")
             yield row
