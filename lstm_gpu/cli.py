@@ -150,7 +150,6 @@ def _size(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     from lstm_gpu import checking, files
     from lstm_gpu.counterexample import refuse_foreign
-    from lstm_gpu.formulas.helpers import keep_beside
     from lstm_gpu.formulas.loading import load
     from lstm_gpu.formulas.table import table
     from lstm_gpu.plan import plan_of
@@ -170,7 +169,6 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         files.refuse_foreign(options.json, _CHECK)
     formulas = load(options.file)
-    keep_beside(options.file)
     refuse_foreign(formulas, options.counterexamples)
     results = checking.check_formulas(formulas, plan)
     written: dict[tuple[str, str], Path] = {}

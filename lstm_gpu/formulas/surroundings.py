@@ -1,10 +1,10 @@
 """What a formula's code may change in the process that runs it, and what others rely on there.
 
 Put back whenever that code returns: the folder that relative paths start from (a counterexample
-goes where its user has said), the signal handlers (of an interrupt, and of a reader that goes
-early), how NumPy treats floating-point errors, a recursion limit that is too low for others. What
-it prints to is its own business (`lstm_gpu.output`), and so are the environment, random generators,
-the locale and warnings, on which nothing here depends.
+goes where its user has said), where modules are looked for, the signal handlers (of an interrupt,
+and of a reader that goes early), how NumPy treats floating-point errors, a recursion limit that is
+too low for others. What it prints to is its own business (`lstm_gpu.output`), and so are the
+environment, random generators, the locale and warnings, on which nothing here depends.
 """
 
 import os
@@ -27,12 +27,13 @@ def put_back() -> Iterator[None]:
     folder = None
     with suppress(OSError):  # it has been removed
         folder = os.getcwd()  # noqa: PTH109
-    depth = sys.getrecursionlimit()
+    path, depth = sys.path.copy(), sys.getrecursionlimit()
     handlers = [signal.getsignal(number) for number in _SIGNALS]
     try:
         with np.errstate():
             yield
     finally:
+        sys.path[:] = path
         with suppress(OSError):
             if folder is not None:
                 os.chdir(folder)
