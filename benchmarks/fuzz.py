@@ -242,8 +242,13 @@ class Counterexample(Reader):
 
         found = _contents(sorted(run().glob("counterexamples/*.json")))
         written = {**json.loads(found[0]), "case": None, "dtype": "float64"}
-        written["weights"] = as_lists(draw(Case(2, 1, "float64", "sparse", "generic"), 0, 0, 1))
-        return [*found, json.dumps(written).encode()]
+        case = Case(2, 1, "float64", "sparse", "generic")
+        written["weights"] = as_lists(draw(case, 0, 0, 1))
+        # Of a reader's own formula, which mixes weight sets.
+        mixed = {**written, "claim": "cell_jacobian", "reading": "mine.f", "weights": None}
+        mixed |= {"case": case.as_dict(), "seed": 0, "index": 3, "calls": [[0, 1], [2, 5]]}
+        mixed |= {"formula": {"file": "mine.py", "sha256": "0" * 64, "place": "0" * 16}}
+        return [*found, *(json.dumps(content).encode() for content in (written, mixed))]
 
     def read(self) -> None:
         from lstm_gpu import recorded

@@ -22,13 +22,17 @@ SUPPORTED, REFUTED, WRONG_INPUT, INCONCLUSIVE = range(4)
 INTERRUPTED = 130  # as shells have it
 UNREAD = 141  # the same, of SIGPIPE
 DEFECT = 70  # as sysexits.h has it: an error of this program's own, which says nothing of a formula
-_LARGEST_TABLE = 2**24  # bytes: five times the mutants of the largest configuration
 _MOST_MUTANTS = 10_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; expected failures are one line on stderr."""
     options = _parser().parse_args(arguments)
+    with output.own_streams():
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         output.need_output()
         return options.run(options)
@@ -146,7 +150,6 @@ def _size(text: str) -> int:
 def _check(options: argparse.Namespace) -> int:
     from lstm_gpu import checking, files
     from lstm_gpu.counterexample import refuse_foreign
-    from lstm_gpu.formulas.helpers import keep_beside
     from lstm_gpu.formulas.loading import load
     from lstm_gpu.formulas.table import table
     from lstm_gpu.plan import plan_of
@@ -166,7 +169,6 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         files.refuse_foreign(options.json, _CHECK)
     formulas = load(options.file)
-    keep_beside(options.file)
     refuse_foreign(formulas, options.counterexamples)
     results = checking.check_formulas(formulas, plan)
     written: dict[tuple[str, str], Path] = {}
@@ -295,11 +297,12 @@ def _missed(path: Path) -> dict[str, list[str]]:
 def _rows(path: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
     """The lines of a table, one at a time; each must have all columns, and `wanted` among them."""
     from lstm_gpu import intake
+    from lstm_gpu.report import columns
 
-    raw = intake.contents(path, _LARGEST_TABLE, "Run the workflow first.")
+    raw = intake.contents(path, columns.LARGEST, "Run the workflow first.")
     try:
-        reader = csv.DictReader(io.StringIO(raw.decode("utf-8"), newline=""), strict=True)
-        for row in reader:
+        lines = (line.decode("utf-8") for line in io.BytesIO(raw))
+        for row in csv.DictReader(lines, strict=True):
             if not wanted <= row.keys() or None in row or None in row.values():
                 raise csv.Error("a line has other columns")
             yield row

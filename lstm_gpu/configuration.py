@@ -44,6 +44,10 @@ COMMAND_MEMORY_LIMIT = 4 * MEMORY_LIMIT
 SHARD_LIMIT = 100_000
 """Shards of one run, each a file: more are a burden for file systems, and say nothing more."""
 
+CASE_LIMIT = 5_000
+"""Cases of one run: each has the steps of four ladders in ladder.csv, and more of them would make
+that table too large to be read again."""
+
 SEARCH_LIMIT = 1_000_000
 """Weight sets of one run whose sphere is searched, each a line of best_cosine.csv, and a part of an
 align shard: more of them would make files too large to be read again."""
@@ -110,6 +114,7 @@ def validate(config: Any, source: str = "configuration", formulas: bool = True) 
     if formulas:
         for path in formula_paths(config, source):
             _check_syntax(path, source)
+    _check_cases(config, source)
     _check_shards(config, source)
     _check_search(config, source)
     _check_memory(config, source)
@@ -238,6 +243,14 @@ def sigmoid_ranges() -> Iterator[tuple[int, int]]:
 def _input_size(n: int, rule: str) -> int:
     half = max(1, n // 2)
     return {"equal": n, "smaller": half, "larger": n + half}[rule]
+
+
+def _check_cases(config: Mapping[str, Any], source: str) -> None:
+    if (cases := len(case_table(config))) > CASE_LIMIT:
+        raise InputError(
+            f"{source}: `cases` must be at most {CASE_LIMIT} together, got {cases}. Choose fewer "
+            "of `hidden_size`."
+        )
 
 
 def _check_shards(config: Mapping[str, Any], source: str) -> None:

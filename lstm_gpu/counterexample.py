@@ -114,7 +114,8 @@ def counterexample_path(folder: Path, quantity: str, formula: str, file: str) ->
     """QUANTITY__FILE.FUNCTION.json in `folder`, to be written over if it is there.
 
     Where that is a counterexample to a formula of another file of this name, the file's folder
-    goes before its name, and so on.
+    goes before its name, and so on. Where a file system that knows no capitals has there what is of
+    another function, a digest tells the two apart.
 
     Raises
     ------
@@ -124,8 +125,13 @@ def counterexample_path(folder: Path, quantity: str, formula: str, file: str) ->
     for name in _names(file, formula):
         path = child(folder, file_name(quantity, name))
         files.refuse_foreign(path, "counterexample")
-        if _place_of(path) in ("", _place(file)):
+        place, function = _owner(path)
+        if place in ("", _place(file)):
             break
+    if function in ("", formula):
+        return path
+    path = child(folder, file_name(quantity, name, apart=True))
+    files.refuse_foreign(path, "counterexample")
     return path
 
 
@@ -141,15 +147,19 @@ def _names(file: str, formula: str) -> Iterator[str]:
         yield name
 
 
-def _place_of(path: Path) -> str:
-    """The place of a counterexample's formula; "" where there is no such file, or it is damaged."""
+def _owner(path: Path) -> tuple[str, str]:
+    """Place and function of a counterexample's formula; "" where there is no such file, or it is
+    damaged.
+    """
     if not path.exists():
-        return ""
+        return "", ""
     try:
-        found = files.read_json(path, "counterexample").get("formula")
+        content = files.read_json(path, "counterexample")
     except InputError:
-        return ""
-    return str(found.get("place", "")) if isinstance(found, dict) else ""
+        return "", ""
+    found = content.get("formula")
+    place = str(found.get("place", "")) if isinstance(found, dict) else ""
+    return place, str(content.get("reading", "")).rpartition(".")[2]  # of a run: FILE.FUNCTION
 
 
 def refuse_foreign(formulas: Sequence[Formula], folder: Path) -> None:

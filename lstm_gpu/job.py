@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TextIO
 
 from lstm_gpu import devices, lock
 from lstm_gpu.errors import InputError
+from lstm_gpu.output import own_streams
 from lstm_gpu.progress import NEED
 
 __all__ = ["job"]
@@ -48,7 +49,7 @@ def job(snakemake: Any) -> Iterator[TextIO]:
         if need := _need(snakemake):
             log.write(f"{NEED} {need} of memory\n")
         gpu = getattr(snakemake, "resources", {}).get("gpu")
-        with devices.reserved(log) if gpu else nullcontext():
+        with own_streams(), devices.reserved(log) if gpu else nullcontext():
             yield log
     except InputError as error:
         _fail(workflow, f"error: {error}", log)

@@ -1,19 +1,61 @@
 """What the commands print: whole, and never with another end than the verdict's.
 
 A reader that has seen enough (head, less) takes nothing from a verdict; a place that takes no more
-(a full disk, a closed descriptor) is an error in one line, for then nobody has seen it.
+(a full disk, a closed descriptor) is an error in one line, for then nobody has seen it. A formula
+file may put streams of its own in the place of ours, or take ours apart: it changes where the
+formula prints, and not where we do.
 """
 
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from lstm_gpu.errors import InputError, printable
 
-__all__ = ["argument", "command", "complain", "need_output", "say"]
+__all__ = ["argument", "command", "complain", "need_output", "own_streams", "say"]
 
 _REMEDY = "Write to a file or a terminal that can take it."
+_OUT, _ERR = 1, 2  # descriptors
+_NAMES = {_OUT: "stdout", _ERR: "stderr"}
+_ours: dict[int, TextIO | None] = {}  # the streams that a command began with
+
+
+@contextmanager
+def own_streams() -> Iterator[None]:
+    """Inside the block `say` and `complain` print to the streams that there were before it.
+
+    At its end they are back, for Python flushes them when it ends, and what cannot be flushed
+    changes the exit code; one that a formula file has taken apart is none.
+    """
+    _ours.update({_OUT: sys.stdout, _ERR: sys.stderr})
+    try:
+        yield
+    finally:
+        out, err = _ours.pop(_OUT), _ours.pop(_ERR)
+        sys.stdout, sys.stderr = (s if s and _is_whole(s) else None for s in (out, err))
+
+
+def _is_whole(stream: TextIO) -> bool:
+    try:
+        return not stream.closed
+    except ValueError:  # its buffer is detached
+        return False
+
+
+def _stream(descriptor: int) -> TextIO | None:
+    """Ours, opened anew where a formula file has closed it: the descriptor is still there."""
+    found = _ours.get(descriptor, getattr(sys, _NAMES[descriptor], None))
+    if found is not None and not _is_whole(found):
+        found = open(  # noqa: SIM115
+            descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False
+        )
+        if descriptor in _ours:
+            _ours[descriptor] = found
+    return found
 
 
 def need_output() -> None:
@@ -36,17 +78,17 @@ def say(text: str) -> bool:
         The output cannot be written.
     """
     try:
-        out = sys.stdout
-        if out is None or getattr(out, "closed", False):  # by a formula file; it is still ours
-            out = sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        out = _stream(_OUT)
+        assert out is not None  # `need_output`
         encoding = getattr(out, "encoding", None) or "utf-8"
         lines = "\n".join(map(printable, text.splitlines())).encode(encoding, "backslashreplace")
-        print(lines.decode(encoding), file=out, flush=True)
+        out.write(lines.decode(encoding) + "\n")  # no `print`, which a formula file may replace
+        out.flush()
     except BrokenPipeError:
-        _let_go(1)
+        _let_go(_OUT)
         return False
     except OSError as error:
-        _let_go(1)
+        _let_go(_OUT)
         why = error.strerror
         raise InputError(f"standard output cannot be written: {why}. {_REMEDY}") from error
     return True
@@ -55,9 +97,12 @@ def say(text: str) -> bool:
 def complain(text: str) -> None:
     """Print to stderr, if that can be: what is lost there changes no exit code."""
     try:
-        print(text.rstrip(), file=sys.stderr, flush=True)
+        err = _stream(_ERR)
+        if err is not None:
+            err.write(text.rstrip() + "\n")
+            err.flush()
     except OSError:
-        _let_go(2)
+        _let_go(_ERR)
 
 
 def _let_go(descriptor: int) -> None:

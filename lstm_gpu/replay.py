@@ -136,7 +136,6 @@ def is_edited(recorded: Recorded, own: Formula) -> bool:
 
 def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formula:
     """The formula that a counterexample is to, from the Python file that its user names."""
-    from lstm_gpu.formulas.helpers import keep_beside
     from lstm_gpu.formulas.loading import load
 
     quantity, name, *_ = recorded.key
@@ -145,9 +144,7 @@ def formula_of(recorded: Recorded, file: str | os.PathLike[str] | None) -> Formu
             f"`{recorded.path}` is a counterexample to a formula of your own, which is not in it. "
             "Name its Python file: --formula FILE."
         )
-    candidates = load(Path(file))
-    keep_beside(Path(file))
-    for candidate in candidates:
+    for candidate in load(Path(file)):
         if candidate.quantity == quantity and candidate.is_called(name):
             return candidate
     raise InputError(

@@ -149,16 +149,16 @@ def test_a_part_has_a_process_of_its_own():
 
 
 def test_runs_are_long_enough(monkeypatch):
-    """A weight set takes a millisecond; the first run compiles, for as long as ten runs."""
+    """A second for 1024 weight sets, so that all sums and quotients are exact; the first run
+    compiles, for as long as ten runs."""
     clock, asked = [0.0], []
 
     def check(of, seed, start, stop):
-        clock[0] += (stop - start) / 1000 if asked else 10
+        clock[0] += (stop - start) / 1024 if asked else 10
         asked.append(stop - start)
 
     monkeypatch.setattr(gpu_parts.time, "perf_counter", lambda: clock[0])
-    found = gpu_parts.seconds_per_set(check, gpu_parts.case(2, "float64"), 1)
-    assert abs(found - 1e-3) <= 1e-9
+    assert gpu_parts.seconds_per_set(check, gpu_parts.case(2, "float64"), 1) == 1 / 1024
     assert asked[-1] >= 500
     assert len(asked) <= 11
 
@@ -169,12 +169,12 @@ def test_short_operations_are_timed_many_at_once_and_after_the_clocks_are_up(mon
 
     def operation():
         runs[0] += 1
-        clock[0] += 5 if runs[0] == 1 else 1e-4 if clock[0] > 5.1 else 5e-4
+        clock[0] += 5 if runs[0] == 1 else 2.0**-13 if clock[0] > 5.1 else 2.0**-11
 
     quiet = types.SimpleNamespace(synchronize=lambda: None)
     xp = types.SimpleNamespace(cuda=types.SimpleNamespace(Device=lambda: quiet))
     monkeypatch.setattr(gpu_rates.time, "perf_counter", lambda: clock[0])
-    assert abs(gpu_rates.timed(operation, xp) - 1e-4) <= 1e-12
+    assert gpu_rates.timed(operation, xp) == 2.0**-13  # sums of powers of two are exact
     assert clock[0] >= 5 + gpu_rates.WARM + gpu_rates.ROUNDS * gpu_rates.LEAST
     assert clock[0] <= 6
 

@@ -106,7 +106,7 @@ def test_errors_hold_wherever_within_dz_both_evaluations_fall(dz, size):
     for here in signs:
         at = (z + dz * here[:, None])[None]
         step = cell.activate(at, c_prev)
-        limit = np.full((1, 4, 4), dz * (1 + 2.0**-40))  # z ± dz is rounded
+        limit = (dz + 2.0**-53 * abs(at)) * bounds.SLACK  # z ± dz is rounded
         with np.errstate(all="ignore"):
             errors = bounds.step_errors(step, c_prev, limit)
             formula = bounds.coefficient_errors(bounds.formula_factors(errors), "h", errors.u)
@@ -141,7 +141,8 @@ def test_an_error_of_the_previous_cell_state_reaches_the_values():
     for sign in (-1, 1):
         moved = c + sign * shift
         step = cell.activate(z, moved)
-        errors = bounds.step_errors(step, moved, np.zeros((1, 4, 6)), shift * (1 + 2.0**-40))
+        c_error = (shift + 2.0**-53 * abs(moved)) * bounds.SLACK  # c ± shift is rounded
+        errors = bounds.step_errors(step, moved, np.zeros((1, 4, 6)), c_error)
         for name, attribute in (("c", "c"), ("t", "tanh_c"), ("h", "h")):
             value, error = getattr(step, attribute)[0], errors.values[name].error[0]
             worst = reference.excess(value, truth[attribute], error)
@@ -163,7 +164,8 @@ def test_evaluation_errors_hold_for_values_near_by(dtype):
             p = [[Decimal(float(v)) for v in row] for row in z[0]]
             truth = reference.activate(p, [Decimal(float(v)) for v in c_prev[0]])
         for name in ("f", "o", "c", "tanh_c", "h"):
-            slack = 1.001 + float(np.abs(z).max()) * u / 1e-3  # z ± 1e-3 is itself rounded
+            # z ± 1e-3 is itself rounded.
+            slack = bounds.SLACK + u * (float(np.abs(z).max()) + 1e-3) / 1e-3
             worst = reference.excess(getattr(step, name)[0], truth[name], slack * limits[name][0])
             assert worst.ratio <= 1, f"{size}, {name}: {worst}"
 

@@ -106,7 +106,7 @@ def test_the_bounds_cover_preactivations_that_are_off_by_all_they_may_be(sign, q
     """No rounding is that bad: here z^ is off by the dz that the bound is told."""
     sets, dz = drawn(GENERIC), np.full((2, 4, 3), 1e-4)
     shifted = cell.activate(cell.step(sets).z + sign * dz, sets.c_prev)
-    told = dz * (1 + 2.0**-30)
+    told = (dz + 2.0**-53 * abs(shifted.z)) * bounds.SLACK  # z ± dz is rounded
     errors = bounds.step_errors(shifted, sets.c_prev, told)
     for found in (
         by_cell.by_central_differences(sets, shifted.z, told, quantity),
@@ -136,7 +136,7 @@ def test_the_majorants_hold_along_the_line_of_a_cell_state(monkeypatch, quantity
             series = (reference.tanh(c) if quantity == "h" else c).a
             for r in (1, 2, 3):
                 derivative = abs(float(series[r])) * math.factorial(r)
-                assert derivative <= orders[r] * (1 + 1e-12), (r, at)
+                assert derivative <= orders[r] * bounds.SLACK, (r, at)
 
 
 def test_the_forward_function_alone_decides(monkeypatch):

@@ -129,7 +129,8 @@ def test_differences_about_preactivations_off_by_dz_are_within_their_bounds(sign
     """No rounding is that bad: here z^ is off by the dz that the bound is told."""
     sets, dz = drawn(GENERIC), np.full((2, 4, 3), 1e-3)
     shifted = cell.activate(cell.step(sets).z + sign * dz, sets.c_prev)
-    found = central.differences(sets, shifted, dz * (1 + 2.0**-30), QUANTITIES)
+    told = (dz + 2.0**-53 * abs(shifted.z)) * bounds.SLACK  # z ± dz is rounded
+    found = central.differences(sets, shifted, told, QUANTITIES)
     for s in range(2):
         truth = reference.jacobians(reference.inputs(sets, s))
         for q in QUANTITIES:
@@ -229,8 +230,8 @@ def test_the_step_divided_by_is_the_step_taken():
         derivative = central.whole_differences(
             sets, lambda h: 3 * h, line(3, np.full((1, 3, 3), 3.0)), np.zeros((1, 3)), step
         ).derivative[0]
-        # 3 h is rounded: 3 and 3 + O(u) are off by up to 2u each, over the step taken.
-        assert abs(np.diagonal(derivative) - 3).max() <= 4 * 2.0**-52 / taken, step
+        # 3 h is rounded: numbers next to 3 are off by up to 2u each, over the step taken.
+        assert abs(np.diagonal(derivative) - 3).max() <= 4 * 2.0**-53 / taken, step
         assert (derivative[~np.eye(3, dtype=bool)] == 0).all()
 
 

@@ -37,6 +37,16 @@ def test_the_missed_are_named_where_no_case_catches_them(results, tmp_path, caps
     assert out.endswith("hidden_jacobian missed: all_zero\n")
 
 
+def test_the_mutants_of_many_cases_are_read(results, tmp_path, capsys):
+    """As many lines as of a thousand cases: 16 MiB and more."""
+    (tmp_path / "verdicts.csv").write_bytes((results / "verdicts.csv").read_bytes())
+    head, *lines = (results / "mutants.csv").read_bytes().splitlines(keepends=True)
+    times = 2**24 // sum(map(len, lines)) + 1
+    (tmp_path / "mutants.csv").write_bytes(head + b"".join(lines) * times)
+    assert cli.main(["verdicts", str(tmp_path)]) == REFUTED
+    assert "46/46" in capsys.readouterr().out
+
+
 def test_verdicts_may_be_looked_at_alone(results, tmp_path, capsys):
     (tmp_path / "verdicts.csv").write_bytes((results / "verdicts.csv").read_bytes())
     assert cli.main(["verdicts", str(tmp_path)]) != WRONG_INPUT

@@ -10,11 +10,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_gpu import configuration, files, recorded, weights
+from lstm_gpu import campaign, configuration, files, recorded, weights
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
+from lstm_gpu.references import ladder
 from lstm_gpu.report import columns
-from lstm_gpu.weights import DISTRIBUTIONS, REGIMES
+from lstm_gpu.weights import DISTRIBUTIONS, REGIMES, Case
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("config", "test/config", "large", "million")
@@ -197,11 +198,30 @@ def test_the_searched_weight_sets_of_a_run_stand_in_files_that_can_be_read_again
         InputError, match=r"`sphere.weight_sets` .* 2000000\. Choose 500000 or less"
     ):
         configuration.validate(two | {"sphere": {"weight_sets": most, "directions": 1}})
-    digits = 25  # of a float with its sign, exponent and comma
-    names = max(DISTRIBUTIONS, key=len), max(REGIMES, key=len), "float64"
-    line = sum(map(len, names)) + len(f"{2**64}") + 2 * len("4096") + 2 * digits + 8
+    line = CASE_CELLS + 2 * DIGITS + 8
     assert most * line <= columns.LARGEST
-    assert most * 2 * digits <= files.LARGEST
+    assert most * 2 * DIGITS <= files.LARGEST
+
+
+DIGITS = 25  # of a float with its sign, exponent and comma
+CASE_CELLS = sum(map(len, (max(DISTRIBUTIONS, key=len), max(REGIMES, key=len), "float64")))
+CASE_CELLS += len(f"{2**64}") + 2 * len("4096")
+
+
+def test_the_cases_of_a_run_stand_in_tables_that_can_be_read_again():
+    many = changed("cases.hidden_size", list(range(1, 251)))
+    assert len(configuration.case_table(many)) == configuration.CASE_LIMIT == 5000
+    assert configuration.validate(many)
+    with pytest.raises(InputError, match=r"`cases` must be at most 5000 together, got 5020\. "):
+        configuration.validate(changed("cases.hidden_size", list(range(1, 252))))
+    rungs = campaign.step_ladder(Case(2, 1, "float64", "orthogonal", "generic"), 1)
+    lines = sum(len(rung["steps"]) for rung in rungs)
+    names = max((rung["formula"] for rung in rungs), key=len), max(ladder.ORDERS, key=len)
+    words = ladder.ROUND_OFF, ladder.TRUNCATION, ladder.WRONG, ladder.CONSTANT, ladder.UNDECIDED
+    reason = "neither truncation nor round-off nor a constant error was seen"  # the longest
+    cells = *names, max(words, key=len), "inconclusive", reason
+    line = CASE_CELLS + sum(map(len, cells)) + 5 * DIGITS + 15
+    assert configuration.CASE_LIMIT * lines * line <= columns.LARGEST
 
 
 def test_the_default_run_covers_all_names_and_enough_weight_sets():

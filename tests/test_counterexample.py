@@ -6,7 +6,7 @@ from lstm_gpu import checking
 from lstm_gpu.checking import check_formulas
 from lstm_gpu.counterexample import counterexample_path, refuse_foreign
 from lstm_gpu.errors import InputError
-from lstm_gpu.files import write_json
+from lstm_gpu.files import read_json, write_json
 from lstm_gpu.formulas.loading import Formula, load
 from lstm_gpu.intake import LONGEST_NAME
 from lstm_gpu.plan import Plan
@@ -48,6 +48,34 @@ def test_formulas_of_files_of_one_name_have_counterexamples_of_their_own(tmp_pat
     for path, example in written.items():
         outcome = replay(example, formula=path)
         assert (outcome.verdict, outcome.same_bits, outcome.edited) == ("refuted", True, False)
+
+
+def test_functions_told_apart_by_capitals_alone_have_counterexamples_of_their_own(
+    tmp_path, monkeypatch
+):
+    """On a file system that knows no capitals: its names are made small here."""
+    monkeypatch.setattr("lstm_gpu.counterexample.child", lambda folder, name: folder / name.lower())
+    path = tmp_path / "mine.py"
+    text = WRONG.format(factor=2)
+    path.write_text(text + text.replace("mine", "Mine").replace("2", "3"))
+    for _ in range(2):  # the second time over the same files
+        formulas = load(path)
+        refuse_foreign(formulas, tmp_path)
+        written = checking.write_counterexamples(check_formulas(formulas, PLAN), tmp_path)
+        names = [example.name for example in written.values()]
+        assert names[0] == "forget_gate_jacobian__mine.mine.json"
+        assert names[1].startswith("forget_gate_jacobian__mine.mine-")
+        assert len(list(tmp_path.glob("*.json"))) == 2
+        for (_, name), example in written.items():
+            assert read_json(example, "counterexample")["reading"] == name
+            assert replay(example, formula=path).same_bits
+
+
+def test_the_counterexample_of_a_run_is_written_over_by_that_of_the_same_formula(tmp_path):
+    path = counterexample_path(tmp_path, "q", "f", "mine.py")
+    for reading, same in (("mine.f", True), ("f", True), ("mine.F", False), ("F", False)):
+        write_json(path, "counterexample", {"reading": reading})
+        assert (counterexample_path(tmp_path, "q", "f", "mine.py") == path) == same, reading
 
 
 def test_a_damaged_counterexample_is_written_over(tmp_path):

@@ -56,7 +56,7 @@ def test_the_readings_of_d6_are_what_their_names_say(backend):
         product = sum(U[s, k, l] * slope[s, l] for l in range(U.shape[-1]))
         size = sum(abs(U[s, k, l] * slope[s, l]) for l in range(U.shape[-1]))
         # One rounding in each slope, product and column entry; n additions in the sum.
-        rounding = 4 * bounds.gamma(U.shape[-1] + 2, 2.0**-53)
+        rounding = 2 * bounds.gamma(U.shape[-1] + 2, 2.0**-53)  # in either evaluation
         assert abs(column[s, k, j] - U[s, k, j] * slope[s, j]) <= rounding * abs(column[s, k, j])
         assert abs(vector[s, k, j] - product) <= rounding * size
 
@@ -102,8 +102,9 @@ def test_the_rival_jacobian_is_the_derivative_of_its_own_relation():
         truth = float(1 / (Decimal(o) * jet.a[1]))
         h = float(Decimal(o) * jet.a[0])
     claimed = derivatives.rival_previous_cell_jacobian(np.array([h]), np.array([o]))[0]
-    # h is rounded once: relative to 1 - tanh² its square is off by 2u tanh²/(1 - tanh²) < u here.
-    assert abs(claimed - truth) <= 8 * 2.0**-53 * truth
+    # The ratio is off by 2u (h is rounded, too), its square by 5u, 1 - tanh² = 0.63 by 3.9u, and
+    # there are the roundings of the product, of the inverse and of the truth: 6.9u.
+    assert abs(claimed - truth) <= 7 * 2.0**-53 * truth
 
 
 # --- PyTorch's autograd ---------------------------------------------------------------------------

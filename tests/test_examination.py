@@ -41,7 +41,8 @@ def test_the_parts_of_a_bound_add_up_to_it():
         if "reference" in parts:
             told += 1
             total = parts["reference"] + parts["formula"]
-            assert abs(total - found["bound"]) <= 4 * 2.0**-53 * found["bound"], (key, parts, found)
+            # One part is the bound less the other: that difference and the sum are rounded.
+            assert abs(total - found["bound"]) <= 2 * 2.0**-53 * found["bound"], (key, parts, found)
             assert parts["reference"] > 0
     assert told > 50
 

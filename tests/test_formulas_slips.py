@@ -71,6 +71,14 @@ def with_matrices(s, M, **order):
     return with_paths(s, **{f"U_{g}": getattr(M, order.get(g, g)) for g in "ifuo"})
 
 
+def with_i_and_o_swapped(s, M):
+    """D4, of matrices M, with i and its matrix where o belongs, and the other way round."""
+    return with_paths(
+        s, o=s.tanh_c * sigma_slope(s.i), i=s.u * sigma_slope(s.o), u=s.o * (1 - s.u**2),
+        slope=s.i * (1 - s.tanh_c**2), U_o=M.i, U_i=M.o, U_f=M.f, U_u=M.u,
+    )  # fmt: skip
+
+
 def of_square(s, slip):
     """As a reader's formula that has one shape to mix up; right where m is not n."""
     return slip(s) if s.W.f.shape == s.U.f.shape else with_matrices(s, s.W)
@@ -121,6 +129,23 @@ NAMED = [
         "cell_jacobian",
         lambda s: bracket(s, f=s.i, i=s.f, U=s.U._replace(f=s.U.i, i=s.U.f)),
         "gates_i_and_f_swapped",
+    ),
+    (
+        "cell_jacobian",
+        lambda s: bracket(s, i=s.o, U=s.U._replace(i=s.U.o)),
+        "gates_i_and_o_swapped",
+    ),
+    (
+        "tanh_cell_jacobian",
+        lambda s: rows(1 - s.tanh_c**2) * bracket(s, i=s.o, U=s.U._replace(i=s.U.o)),
+        "gates_i_and_o_swapped",
+    ),
+    ("hidden_jacobian", lambda s: with_i_and_o_swapped(s, s.U), "gates_i_and_o_swapped"),
+    ("hidden_by_input_jacobian", lambda s: with_i_and_o_swapped(s, s.W), "gates_i_and_o_swapped"),
+    (
+        "hidden_by_cell_jacobian",
+        lambda s: rows(s.i * s.f * (1 - s.tanh_c**2)) * s.xp.eye(len(s.f[0]), dtype=s.f.dtype),
+        "i_for_o",
     ),
     ("cell_jacobian", lambda s: bracket(s, U=s.U._replace(u=s.U.o)), "U_o_for_U_u"),
     (

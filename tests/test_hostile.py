@@ -53,6 +53,18 @@ def test_a_reader_takes_its_seeds_and_any_change_of_them(reader, request):
     any_change()
 
 
+def test_every_field_of_a_counterexample_is_in_a_seed_that_is_read(tmp_path):
+    """Refused, a seed leads the fuzzer no further than to the field that is wrong."""
+    reader, found = fuzz.READERS["counterexample"](tmp_path), []
+    for data in reader.seeds():
+        reader.write(data)
+        found.append(recorded.read(reader.path))
+    assert any(f.weights is not None for f in found)
+    assert any(f.directions for f in found)
+    assert any("accuracy" in f.content for f in found)
+    assert any(f.own and f.calls == ((0, 1), (2, 5)) for f in found)
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200))
 def test_any_bytes_at_all(tmp_path, data):

@@ -7,7 +7,7 @@ import pytest
 import reference as decimals
 from examples import GENERIC, cases, drawn, extremes, on, with_bias
 
-from lstm_gpu import cell, derivatives
+from lstm_gpu import bounds, cell, derivatives
 from lstm_gpu.claims import jacobians
 from lstm_gpu.claims.block import REFERENCES, Block
 from lstm_gpu.claims.registry import CLAIMS
@@ -141,7 +141,8 @@ def test_the_bound_of_the_product_rule_covers_the_errors_of_the_values(sign):
     right, off = Block(sets), Block(sets)
     off.__dict__["complex"] = right.complex
     off.__dict__["step"] = cell.activate(right.step.z + sign * 1e-6, sets.c_prev)
-    off.__dict__["preactivation_error"] = np.full((2, 4, 3), 1e-6 * (1 + 2.0**-30))
+    told = (1e-6 + 2.0**-53 * abs(off.step.z)) * bounds.SLACK  # z ± 1e-6 is rounded
+    off.__dict__["preactivation_error"] = told
     measured = right.complex.derivatives
     claimed = derivatives.product_rule(off.step, measured["o"], measured["tanh_c"])
     ratio = abs(claimed - measured["h"]) / jacobians.product_rule_bound(off, "complex_step")

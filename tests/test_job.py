@@ -67,6 +67,11 @@ def test_a_defect_keeps_its_traceback_in_the_log(tmp_path):
     assert log.splitlines()[-1] == "ZeroDivisionError: division by zero"
 
 
+def test_streams_that_a_formula_file_puts_in_the_place_of_the_job_s_change_no_exit_code(tmp_path):
+    code, log, _ = run(tmp_path, "import sys; sys.stdout = sys.stderr = object()")
+    assert (code, log) == (0, "")
+
+
 def test_a_killed_job_removes_what_it_had_half_written(tmp_path):
     body = (
         "from lstm_gpu.files import atomic_path; import time\n"

@@ -30,18 +30,26 @@ ORDER = 5
     ],
 )
 def test_sup_norms_are_reached_and_never_exceeded(function, norms, first):
+    beyond = norms(ORDER + 2)
     norms = norms(ORDER)
-    for found, known in zip(norms, first, strict=False):
-        assert abs(found - known) <= 2.0**-45, (found, known)
+    # A polynomial of degree 4 at most, whose terms are below 5 together where it is largest, by
+    # Horner's rule; for tanh times 2^(r+1). A root that is off by half the digits moves it by u.
+    rounding = 5 * bounds.gamma(2 * 4 + 1, 2.0**-53)
+    for r, (found, known) in enumerate(zip(norms, first, strict=False)):
+        factor = 2 ** (r + 1) if function is reference.tanh else 1
+        assert abs(found - known) <= factor * rounding, (r, found, known)
     largest = [0.0] * (ORDER + 1)
     with localcontext(reference.DIGITS):
-        for k in range(-1200, 1201):  # every 1/100: maxima are flat, so 1e-3 of each is reached
+        for k in range(-1200, 1201):  # every 1/100
             z = reference.Jet([Decimal(k) / 100, Decimal(1), *[Decimal(0)] * (ORDER - 1)])
             for r, a in enumerate(function(z).a):
                 largest[r] = max(largest[r], float(abs(a)) * math.factorial(r))
     for r, (seen, norm) in enumerate(zip(largest, norms, strict=True)):
         assert seen <= norm * bounds.SLACK, (r, seen, norm)
-        assert seen >= 0.999 * norm, (r, seen, norm)
+        # Within 1/200 of a maximum Taylor's second term is all that is missing; sigma and tanh
+        # have theirs at infinity, and at 12 they lack e^-12 at most.
+        missing = beyond[r + 2] / 200**2 / 2 if r else math.exp(-12)
+        assert seen * bounds.SLACK >= norm - missing, (r, seen, norm)
 
 
 @pytest.mark.parametrize("case", cases(2, 3, "float64"), ids=lambda case: case.name)

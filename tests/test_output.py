@@ -1,11 +1,14 @@
 """What the commands print, and that no output changes what they end with."""
 
+import builtins
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lstm_gpu import cli, output
@@ -115,6 +118,62 @@ def test_a_formula_file_that_closes_the_descriptor_is_one_line(here):
     done = shell(f"$LSTM {CHECK}")
     assert done.returncode == cli.WRONG_INPUT
     assert b"standard output cannot be written: Bad file descriptor. " in done.stderr
+
+
+# What a formula file may do to the streams and the process that it runs in; `S` takes nothing.
+STREAM = "import builtins, io, os, signal, sys, numpy\nclass S:\n    encoding = 'none'\n"
+CHANGES = {
+    "an output that is no stream": "sys.stdout = object()",
+    "an output of no encoding": "sys.stdout = S()",
+    "an output of its own": "sys.stdout = io.StringIO()",
+    "no output": "sys.stdout = None",
+    "no attribute": "vars(sys).pop('stdout', None)",
+    "another print": "builtins.print = lambda *a, **k: None",
+    "errors that are no stream": "sys.stderr = object()",
+    "another folder": "os.chdir('/')",
+    "another exit": "sys.exit = len",
+    "floating-point errors": "numpy.seterr(all='raise')",
+    "no interrupts": "signal.signal(signal.SIGINT, signal.SIG_IGN)",
+    "no depth": "sys.setrecursionlimit(60)",
+}
+STATE = (lambda: sys.stdout, lambda: sys.stderr, Path.cwd, np.geterr, sys.getrecursionlimit)
+
+
+@pytest.mark.parametrize("when", ["loaded", "called"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_a_formula_file_does_to_its_process_the_verdict_stays(
+    here, capsys, monkeypatch, change, when
+):
+    monkeypatch.setattr(builtins, "print", print)
+    monkeypatch.setattr(sys, "exit", sys.exit)
+    small, replayed = shlex.split(CHECK), shlex.split(REPLAY)
+    assert cli.main(small) == cli.main(replayed) == cli.REFUTED
+    wanted, before = capsys.readouterr(), [state() for state in STATE]
+    interrupt = signal.getsignal(signal.SIGINT)
+    line = CHANGES[change]
+    text = FILE + line if when == "loaded" else FILE.replace("return", line + "\n    return")
+    (here / "bad.py").write_text(STREAM + text)
+    assert cli.main(small) == cli.main(replayed) == cli.REFUTED
+    assert capsys.readouterr() == wanted
+    assert [state() for state in STATE] == before
+    assert signal.getsignal(signal.SIGINT) is interrupt
+
+
+def test_the_exit_code_is_the_verdict_s_whatever_a_formula_file_leaves_in_the_streams_places(here):
+    for line, to in (
+        ("sys.stdout = sys.stderr = object()", ""),  # nothing that Python can flush as it ends
+        ("kept = sys.stdout.detach(), sys.stderr.detach()", ""),
+        ("signal.signal(signal.SIGPIPE, signal.SIG_DFL)", "| true"),
+    ):
+        (here / "bad.py").write_text(STREAM + FILE + line)
+        done = shell(f"$LSTM {CHECK} {to}; exit ${{PIPESTATUS[0]}}")
+        assert (done.returncode, done.stderr) == (cli.REFUTED, b""), line
+        assert to or b"refuted" in done.stdout
+    (here / "bad.py").write_text(STREAM + "sys.stderr.close()\n1 / 0")
+    done = shell(f"$LSTM {CHECK}")
+    assert (done.returncode, done.stdout) == (cli.WRONG_INPUT, b"")
+    assert b"ZeroDivisionError" in done.stderr
+    assert shell("$LSTM check none.py 2>&-").stdout == b""  # no errors among the results
 
 
 def test_what_the_output_cannot_show_is_written_out(here):

@@ -1,6 +1,7 @@
 """The figures: the same bytes twice, titles that follow the data, and thin data survived."""
 
 import shutil
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -154,12 +155,13 @@ def test_outcome_of_a_cell():
 
 def test_columns_of_the_matrix_are_in_order_and_about_equal():
     groups = [("", f"{k}", ["x"] * size) for k, size in enumerate((3, 8, 21, 46, 11, 15, 10, 7, 6))]
-    for count, longest in ((1, 127 + 9 * 1.6), (2, 78 + 4 * 1.6), (3, 49 + 5 * 1.6)):
+    head = Fraction("1.6")
+    for count, longest in ((1, 127 + 9 * head), (2, 78 + 4 * head), (3, 49 + 5 * head)):
         columns = mutants._columns(groups, count)
         assert [group for column in columns for group in column] == groups
         assert len(columns) == count
-        lengths = [sum(len(names) + 1.6 for *_, names in column) for column in columns]
-        assert abs(max(lengths) - longest) < 1e-9, lengths
+        lengths = [sum(len(names) + head for *_, names in column) for column in columns]
+        assert max(lengths) == longest, lengths
     assert mutants._columns(groups[:1], 3) == [groups[:1]]
 
 

@@ -13,7 +13,7 @@ from lstm_gpu import configuration, files
 from lstm_gpu.accuracy import DOCUMENTED
 from lstm_gpu.claims.registry import CLAIMS, REFUTED
 from lstm_gpu.replay import replay
-from lstm_gpu.report import counterexamples, tables, verdicts
+from lstm_gpu.report import columns, counterexamples, tables, verdicts
 from lstm_gpu.tally import Comparison, Tally
 from lstm_gpu.weights import Case
 
@@ -42,6 +42,17 @@ TABLES = (
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     return aggregate(tmp_path_factory.mktemp("run") / "results")
+
+
+def test_no_table_of_the_largest_run_is_too_large_to_be_read(results):
+    """ladder.csv takes most for a case; tests/test_configuration.py has its longest lines."""
+    share = columns.LARGEST / configuration.CASE_LIMIT
+    cases = len(configuration.case_table(CONFIG))
+    # What no number of cases lengthens, or what `SEARCH_LIMIT` is for.
+    others = {"sigmoid.csv", "sigmoid_curve.csv", "best_cosine.csv"}
+    sizes = {name: (results / name).stat().st_size / cases for name in set(columns.TABLES) - others}
+    assert max(sizes, key=sizes.get) == "ladder.csv"
+    assert max(sizes.values()) <= share, sizes
 
 
 def rows(results, name):

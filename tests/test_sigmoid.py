@@ -122,9 +122,9 @@ def test_dual_numbers_know_product_quotient_and_power(t, a):
 def test_enclosure_of_the_exponential_holds_and_is_narrow(x):
     enclosure = exp(x)
     assert enclosure.high - enclosure.low < Fraction(1, 10**7)
-    # math.exp is good to an ulp; a quarter of a percent of the width would not be missed.
-    slack = Fraction(1, 2**50)
-    assert enclosure.low - slack <= Fraction(math.exp(x)) <= enclosure.high + slack
+    found = math.exp(x)
+    ulp = Fraction(math.ulp(found))  # what the C library's is good to
+    assert enclosure.low - ulp <= Fraction(found) <= enclosure.high + ulp
 
 
 def test_enclosure_refuses_what_its_series_does_not_bracket():

@@ -8,7 +8,7 @@ import pytest
 
 from lstm_gpu.bounds import unit_roundoff
 from lstm_gpu.sphere import directions, laws
-from lstm_gpu.sphere.rounding import angle, unit
+from lstm_gpu.sphere.rounding import angle, gamma, tree_depth, unit
 from lstm_gpu.weights import Case
 
 SIZES = (1, 2, 3, 8, 64)
@@ -82,7 +82,9 @@ def test_cap_angles_climb_down_a_ladder_to_rounding(dtype):
     theta = directions.cap_angles(r, dtype)
     u = unit_roundoff(dtype)
     assert (theta <= math.pi / 2).all()
-    assert (theta >= math.sqrt(u) * (1 - 1e-12)).all()
+    # A power (√u/(π/2))^x, x <= 1: its logarithm is above -19 and x off by 2u, so 38u; the base,
+    # the power and the product have some more, all together less than 64.
+    assert (theta >= math.sqrt(u) * (1 - 64 * 2.0**-53)).all()
     assert (np.diff(np.log(theta), axis=1) < 0).all()  # one in each step, so in order
     assert theta.min() < math.sqrt(u) * 3
     assert directions.cap_angles(np.zeros(4), dtype)[0] == math.pi / 2
@@ -99,11 +101,17 @@ def test_cap_points_lie_at_their_angles_all_around(size, dtype):
     assert h.dtype == np.dtype(dtype)
     centre = unit(U.astype(np.float64), np)[0][:, :, None, :]
     turned = angle(h.astype(np.float64), np.broadcast_to(centre, h.shape), np)
-    # the angle of the rounded point: one rounding of each entry moves it by u at most
+    # One rounding of each entry moves the point by u at most. Before it, in float64: with d
+    # additions to a sum, the centre's direction has d + 3 roundings, and the tangent, which is what
+    # the normal has across it, three times those and three, of the normal's length. Then sin, cos,
+    # the quotient by a length and the sum: d + 12; and the angle measured here, 2 d + 20.
+    across = np.abs(np.sin(angle(unit(normals, np)[0][:, None], centre, np))).min()
+    roundings = (3 * (tree_depth(size) + 3) + 3) / across + 3 * tree_depth(size) + 32
     off = np.abs(turned - theta[:, None, :]).max()
-    assert off <= 2 * unit_roundoff(dtype) + 64 * size * 2.0**-53
+    assert off <= unit_roundoff(dtype) + gamma(roundings, np.float64)
     lengths = np.sqrt((h.astype(np.float64) ** 2).sum(-1))
-    assert np.abs(lengths - 1).max() <= directions.length_error(size, dtype) + size * 2.0**-52
+    measuring = gamma(size + 2, np.float64)  # squares, their sum and the root
+    assert np.abs(lengths - 1).max() <= directions.length_error(size, dtype) + measuring
     side = (h.astype(np.float64) @ np.random.default_rng(7).normal(size=size))[..., :8]
     assert (side > 0).any()
     assert (side < 0).any()
@@ -122,4 +130,5 @@ def test_a_zero_row_has_a_cap_of_unit_vectors():
     c = case(3)
     theta, normals = directions.cap_draws(c, 1, range(1))
     h = directions.caps(np.zeros((1, 3, 3)), theta, normals, np)
-    assert np.abs((h * h).sum(-1) - 1).max() <= 8 * 2.0**-53
+    limit = 2 * directions.length_error(3, np.float64) + gamma(4, np.float64)
+    assert np.abs((h * h).sum(-1) - 1).max() <= limit

@@ -44,7 +44,7 @@ def test_quantiles_of_the_best_invert_its_law(size, samples, probability):
 
 @pytest.mark.parametrize(("size", "median"), [(8, 0.996), (16, 0.943), (64, 0.634), (128, 0.474)])
 def test_median_of_the_best_of_a_hundred_million(size, median):
-    assert abs(laws.best_cosine_median(size, 10**8) - median) <= 0.0005
+    assert round(laws.best_cosine_median(size, 10**8), 3) == median
 
 
 def test_in_high_dimension_sampling_alone_says_little():
@@ -200,6 +200,11 @@ def test_few_sets_have_no_power_and_none_is_claimed():
 @pytest.mark.parametrize("distance", [1e-6, 0.1, 0.5, 0.9, 0.99])
 def test_so_many_times_the_directions_are_that_far_from_the_law(distance):
     k = laws.directions_off(distance)
-    v = np.linspace(0, 1, 200_001)
+    count = 200_000
+    v = np.linspace(0, 1, count + 1)
     assert k > 1
-    assert abs((v - v**k).max() - distance) < 1e-5  # the grid
+    # v - v^k is largest where v^(k-1) = 1/k, and bends there by (k - 1)/v; the grid has a value
+    # within half a step. Rounding: log k < 8 and its exponential, 10u of k, of which the maximum
+    # has less than half; its closed form and the difference here, six.
+    grid = (k - 1) * k ** (1 / (k - 1)) / (2 * count) ** 2 / 2
+    assert abs((v - v**k).max() - distance) <= grid + 16 * 2.0**-53

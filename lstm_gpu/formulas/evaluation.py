@@ -1,6 +1,7 @@
 """Evaluate a reader's formula, and say what is wrong with it besides its mathematics."""
 
 import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.loading import Formula, blame
+from lstm_gpu.formulas.loading import Formula, blame, folder_of
+from lstm_gpu.formulas.surroundings import put_back
 from lstm_gpu.formulas.view import StepView, changed, copy, part
 
 Array = Any
@@ -61,9 +63,12 @@ def called(formula: Formula, own: StepView) -> Any:
     """What the formula returns on a view that is its own; an array as a copy.
 
     A formula may fill a buffer of its own and return that at every call: only a copy keeps what
-    one call returned. So every call of a formula goes through here.
+    one call returned. So every call of a formula goes through here. It may import what lies beside
+    its file; that is looked for last, for it is called among our own imports.
     """
-    with np.errstate(all="ignore"):
+    with put_back(), np.errstate(all="ignore"):
+        if formula.file:
+            sys.path.append(folder_of(formula.file))
         result = formula.function(own)
     return result.copy() if type(result) is type(own.h) else result
 

@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.surroundings import put_back
 
 Function = TypeVar("Function", bound=Callable[[Any], Any])
 
@@ -189,12 +190,12 @@ def load(path: str | Path) -> list[Formula]:
     sys.modules[name] = module  # as dataclasses and pickles in the file expect
     markings: list[Marking] = []
     _files.append((str(path), markings))
-    before = sys.path.copy()
-    sys.path.insert(0, str(path.resolve().parent))
     try:
         tree = ast.parse(code, str(path))
         _refuse_two_of_one_name(tree, path)
-        exec(compile(tree, str(path), "exec"), module.__dict__)
+        with put_back():
+            sys.path.insert(0, folder_of(path))  # as for a script
+            exec(compile(tree, str(path), "exec"), module.__dict__)
     except BaseException as error:  # whatever a file raises is its own fault, an interrupt is not
         del sys.modules[name]
         if isinstance(error, InputError | KeyboardInterrupt):
@@ -203,7 +204,6 @@ def load(path: str | Path) -> list[Formula]:
             f"the formula file `{path}` cannot be run: {blame(error, path)}. Mend it."
         ) from error
     finally:
-        sys.path[:] = before
         _files.pop()
     named: dict[int, tuple[str, Any]] = {}  # a function once, by its first name
     for attribute, value in module.__dict__.items():
@@ -228,6 +228,11 @@ def load(path: str | Path) -> list[Formula]:
             'Write `from lstm_gpu import claim` and `@claim("hidden_jacobian")` above it.'
         )
     return formulas
+
+
+def folder_of(path: str | Path) -> str:
+    """Where the modules lie that a formula file may import."""
+    return str(Path(path).resolve().parent)
 
 
 def _unwrapped(value: Any) -> Iterator[Any]:

@@ -8,7 +8,6 @@ from typing import Any
 from lstm_gpu import backend as backends
 from lstm_gpu.errors import InputError
 from lstm_gpu.formulas.cause import Scaling, Suspect, Suspects
-from lstm_gpu.formulas.helpers import keep_beside
 from lstm_gpu.formulas.judgement import MARKS, Key, Marked, Trial, in_one_dtype
 from lstm_gpu.formulas.loading import Formula, load
 from lstm_gpu.formulas.trial import try_case
@@ -57,7 +56,6 @@ def load_all(paths: Iterable[str | Path], names: Sequence[str] | None = None) ->
                     f"both have {formula.name} for {formula.quantity}. Name each file once, or "
                     "rename one."
                 )
-        keep_beside(path)
     return list(formulas.values())
 
 

@@ -2,7 +2,8 @@
 
 A catalogue holds only slips that can be made in the formula of its quantity, under names that are
 true of it: ∂f_t has no u that i could stand for, and ∂h_t/∂x_t has W where ∂h_t/∂h_{t-1} has U. So
-each quantity has its own. That of D4 is the claims', with the columns of every path.
+each quantity has its own. That of D4 is the claims', with the columns of every path and the swap of
+the gates i and o besides.
 """
 
 from collections.abc import Callable
@@ -111,6 +112,7 @@ def _hidden() -> Catalogue:
     }
     return {
         **{mutant.name: mutant.formula for mutant in HIDDEN_MUTANTS},
+        "gates_i_and_o_swapped": swapped_gates(derivatives.hidden_jacobian, "i", "o"),
         **{f"column_scaling_in_{g}": _column_scaling(hidden, g, f) for g, f in beside.items()},
     }
 
@@ -170,6 +172,7 @@ def _of_cell(name: str, of: Changed, whole: Callable[..., Array], outer: Slip) -
         "U_in_ONNX_order": read_as(of, f="o", u="f"),
         "gates_i_and_f_swapped": swapped_gates(whole, "i", "f"),
         "gates_f_and_o_swapped": swapped_gates(whole, "f", "o"),
+        "gates_i_and_o_swapped": swapped_gates(whole, "i", "o"),
         **{f"U_{g}_transposed": transposed_U(of, g) for g in "fiu"},
         "all_U_transposed": transposed_U(of, *"fiu"),
         **{f"column_scaling_in_{g}": _column_scaling(of, g, f) for g, f in beside.items()},
@@ -274,6 +277,7 @@ _CELL_BY_CELL: Catalogue = {
 
 _HIDDEN_BY_CELL: Catalogue = {
     "i_for_f": lambda s: s.step.o * tanh_derivative(s.step.tanh_c) * s.step.i,
+    "i_for_o": lambda s: s.step.i * tanh_derivative(s.step.tanh_c) * s.step.f,
     "slope_for_f": lambda s: (
         s.step.o * tanh_derivative(s.step.tanh_c) * sigmoid_derivative(s.step.f)
     ),

@@ -43,26 +43,33 @@ def _effort(finding: Finding) -> tuple[bool, int, bool, bool, int, float]:
     return ratio <= 1, case.hidden_size, *unusual, plainness, -ratio
 
 
-def file_name(claim: str, reading: str) -> str:
+def file_name(claim: str, reading: str, apart: bool = False) -> str:
     r"""CLAIM__READING.json, for any name of a formula, which may have that of its file in it.
 
     A sign that no plain name of a file has is written as in a URL: a\b.mine as a%5Cb.mine. What is
     long is cut, and a digest tells it apart.
+
+    apart : with a digest in any case: for the second of two names that differ in capitals alone,
+        which many file systems (of macOS and Windows) take for one
     """
     reading = "".join(
         sign if sign != "%" and is_plain(f"_{sign}") else quote(sign, "", errors="backslashreplace")
         for sign in reading
     )
     whole = reading.encode()
-    if len(whole) > _LONGEST_NAME:
+    if apart or len(whole) > _LONGEST_NAME:
         cut = whole[:_LONGEST_NAME].decode(errors="ignore")
         reading = f"{cut}-{hashlib.sha256(whole).hexdigest()[:16]}"
     return f"{claim}__{reading}.json"
 
 
-def path_of(claim: str, reading: str) -> str:
-    """Path of a reading's counterexample, relative to the results."""
-    return str(child(Path(FOLDER), file_name(claim, reading)))
+def paths_of(claim: str, reading: str) -> tuple[str, str]:
+    """Paths that a reading's counterexample may have, relative to the results: its own, and that
+    where another reading's differs from it in capitals alone.
+    """
+    names = (file_name(claim, reading, apart) for apart in (False, True))
+    own, apart = (str(child(Path(FOLDER), name)) for name in names)
+    return own, apart
 
 
 def content(
@@ -125,9 +132,13 @@ def write(
     """
     (folder / FOLDER).mkdir()
     written: dict[tuple[str, str], tuple[str, Case | None]] = {}
+    taken: set[str] = set()
 
     def add(key: tuple[str, str], found: dict[str, Any], case: Case | None) -> None:
-        path = path_of(*key)
+        path, apart = paths_of(*key)
+        if path.casefold() in taken:
+            path = apart
+        taken.add(path.casefold())
         files.write_json(folder / path, "counterexample", found)
         written[key] = path, case
 

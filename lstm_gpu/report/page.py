@@ -12,7 +12,7 @@ import pandas as pd
 from lstm_gpu import files, intake, recorded, replay
 from lstm_gpu.errors import InputError
 from lstm_gpu.report import enclosures, findings, inputs, manifest, style
-from lstm_gpu.report.counterexamples import VALUES, path_of
+from lstm_gpu.report.counterexamples import VALUES, paths_of
 from lstm_gpu.report.mathml import typeset
 from lstm_gpu.report.verdicts import readings
 
@@ -241,11 +241,11 @@ def _example(results: Path, row: dict[str, Any]) -> dict[str, Any] | None:
     """The counterexample of a reading, of one that is refuted or mixes weight sets."""
     if not isinstance(row["counterexample"], str):
         return None
-    path = path_of(row["claim"], row["reading"])  # and no other, whatever the table says
-    if row["counterexample"] != path:
+    path, paths = row["counterexample"], paths_of(row["claim"], row["reading"])
+    if path not in paths:  # whatever the table says
         raise InputError(
-            f"`counterexample` in `{results / 'verdicts.csv'}` must be {path}, got "
-            f"{row['counterexample']:.60}. Run the workflow again."
+            f"`counterexample` in `{results / 'verdicts.csv'}` must be {paths[0]}, got "
+            f"{path:.60}. Run the workflow again."
         )
     counterexample = recorded.read(results / path)
     content = counterexample.content

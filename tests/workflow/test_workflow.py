@@ -300,6 +300,16 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(finished, tmp_path):
     assert times(kept) == kept  # what was complete is not made again
 
 
+def test_a_formula_file_with_streams_of_its_own_changes_no_exit_code(tmp_path):
+    """Snakemake's process runs it once, and could not flush these as it ends."""
+    text = "import sys\nfrom lstm_gpu import claim\nsys.stdout = sys.stderr = object()\n"
+    text += '@claim("forget_gate_jacobian")\ndef mine(step):\n    return step.U.f\n'
+    (tmp_path / "mine.py").write_text(text)
+    config = edited(tmp_path, formulas=[str(tmp_path / "mine.py")])
+    run = snakemake(tmp_path, "--dry-run", config=config)
+    assert run.returncode == 0, said(run)
+
+
 def remove(path: Path) -> None:
     path.unlink()
 

@@ -26,9 +26,9 @@ try:
     configuration.validate(config, source="the configuration")
     configuration.check_writable("results")
     formula_files = [str(path) for path in configuration.formula_paths(config)]
-    load_all(
-        formula_files
-    )  # runs them once: a mistake in one ends here, and not in every job
+    # Runs them once: a mistake in one ends here, and not in every job.
+    with own_streams():
+        load_all(formula_files)
     device = (  # `cupy` is checked when the run starts, for the jobs of a cluster run on other machines
         "cupy"
         if config["backend"] == "cupy"

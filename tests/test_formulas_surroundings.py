@@ -1,4 +1,4 @@
-"""Modules beside a formula file, imported when the formula is called."""
+"""Modules beside a formula file are found when it is called, and the path stays as it was."""
 
 import sys
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from lstm_gpu import cli
-from lstm_gpu.formulas.helpers import keep_beside
 from lstm_gpu.formulas.inputs import drawn
 from lstm_gpu.formulas.shard import load_all
 from lstm_gpu.formulas.trial import compare_sets
@@ -24,8 +23,10 @@ SMALL = ["--hidden-size", "2", "--weight-sets", "2", "--distribution", "normal_g
 
 
 @pytest.fixture(autouse=True)
-def path_as_it_was(monkeypatch):
-    monkeypatch.setattr(sys, "path", sys.path.copy())
+def path_as_it_was():
+    before = sys.path.copy()
+    yield
+    assert sys.path == before
 
 
 def written(folder, helper, value):
@@ -42,7 +43,6 @@ def test_check_replay_and_shrink_find_what_a_formula_imports_when_it_is_called(t
     assert cli.main(["check", file, *SMALL, "--counterexamples", str(folder)]) == cli.REFUTED
     example = str(folder / "forget_gate_jacobian__mine.mine.json")
     for command in ("replay", "shrink"):
-        sys.path.remove(str(tmp_path))
         sys.modules.pop("helper_of_check")
         assert cli.main([command, example, "--formula", file]) == cli.REFUTED
 
@@ -54,8 +54,9 @@ def test_so_does_a_job_of_the_workflow(tmp_path):
     assert (abs(found.claimed - found.measured) <= found.bound).all()
 
 
-def test_the_folder_is_looked_in_last_and_once(tmp_path):
-    keep_beside(tmp_path / "one.py")
-    keep_beside(tmp_path / "two.py")
-    assert sys.path[-1] == str(tmp_path)
-    assert sys.path.count(str(tmp_path)) == 1
+def test_the_folder_is_the_first_place_while_the_file_runs_and_the_last_when_it_is_called(tmp_path):
+    text = FILE.replace("from {helper} import slope", f"assert sys.path[-1] == {str(tmp_path)!r}")
+    text = f"import sys\nassert sys.path[0] == {str(tmp_path)!r}\n" + text.replace("slope(", "(")
+    (tmp_path / "mine.py").write_text(text)
+    command = ["check", str(tmp_path / "mine.py"), *SMALL, "--counterexamples", str(tmp_path)]
+    assert cli.main(command) == cli.REFUTED

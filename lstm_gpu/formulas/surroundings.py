@@ -1,0 +1,44 @@
+"""What a formula's code may change in the process that runs it, and what others rely on there.
+
+Put back whenever that code returns: the folder that relative paths start from (a counterexample
+goes where its user has said), where modules are looked for, the signal handlers (of an interrupt,
+and of a reader that goes early), how NumPy treats floating-point errors, a recursion limit that is
+too low for others. What it prints to is its own business (`lstm_gpu.output`), and so are the
+environment, random generators, the locale and warnings, on which nothing here depends.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import numpy as np
+
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGPIPE") if hasattr(signal, name)
+)
+
+
+@contextmanager
+def put_back() -> Iterator[None]:
+    """Run a formula's code in the block."""
+    folder = None
+    with suppress(OSError):  # it has been removed
+        folder = os.getcwd()  # noqa: PTH109
+    path, depth = sys.path.copy(), sys.getrecursionlimit()
+    handlers = [signal.getsignal(number) for number in _SIGNALS]
+    try:
+        with np.errstate():
+            yield
+    finally:
+        sys.path[:] = path
+        with suppress(OSError):
+            if folder is not None:
+                os.chdir(folder)
+        sys.setrecursionlimit(max(depth, sys.getrecursionlimit()))
+        if threading.current_thread() is threading.main_thread():  # no other may
+            for number, handler in zip(_SIGNALS, handlers, strict=True):
+                if handler is not None and signal.getsignal(number) is not handler:
+                    signal.signal(number, handler)
