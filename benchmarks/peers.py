@@ -96,7 +96,7 @@ def verdict(gap: float) -> str:
     return "supported" if gap <= TOLERANCE else "refuted"
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=1)
 def _held(name: str, case: Case, seed: int, start: int, stop: int, batch: int) -> list[Inputs]:
     whole, convert = inputs(case, seed, start, stop), PEERS[name].convert
     return [
@@ -105,11 +105,13 @@ def _held(name: str, case: Case, seed: int, start: int, stop: int, batch: int) -
     ]
 
 
-def run(name: str, case: Case, seed: int, start: int, stop: int, batch: int, threads: int) -> str:
-    """Check ``range(start, stop)`` in calls of `batch` weight sets; the verdict on all of them.
+def hold(name: str, case: Case, seed: int, start: int, stop: int, batch: int) -> None:
+    """Draw and convert the weight sets that `run` is about to check, so that it does not."""
+    _held(name, case, seed, start, stop, batch)
 
-    The arrays are kept, so that a second call with the same range draws nothing.
-    """
+
+def run(name: str, case: Case, seed: int, start: int, stop: int, batch: int, threads: int) -> str:
+    """Check ``range(start, stop)`` in calls of `batch` weight sets; the verdict on all of them."""
     peer = PEERS[name]
     if peer.package == "torch":
         torch_peers.threads(threads)

@@ -259,6 +259,28 @@ def test_processes_get_disjoint_ranges():
     assert entrant.sets == 24
 
 
+class HerePool:
+    """Runs in this process, one after another, and says what it runs."""
+
+    def __init__(self):
+        self.now = None
+
+    def run(self, function, arguments):
+        self.now = function
+        return Timing(0.1, 0.1, [function(*own) for own in arguments])
+
+
+def test_what_a_peer_is_given_is_drawn_before_the_clock_starts(monkeypatch):
+    here, drawing = HerePool(), []
+    right = peers.draw
+    monkeypatch.setattr(
+        peers, "draw", lambda *arguments: drawing.append(here.now) or right(*arguments)
+    )
+    entrants = [Contestant("scipy.differentiate.jacobian", 1, 1, batch) for batch in (1, 2, 3)]
+    contest.rounds(entrants, CASE, 2, {"peers": here})
+    assert set(drawing) == {peers.hold}
+
+
 def test_runs_are_long_enough():
     longer = Contestant(TORCH_FUNC, 1, 2, batch=4).long_enough(pools(0.01), CASE)
     assert longer.calls == round(contest._LEAST_SECONDS / 0.01)
@@ -281,7 +303,7 @@ def test_rounds_are_interleaved_and_times_are_per_weight_set():
     fake = pools()
     entrants = [Contestant("arrays", 2, 1, 5), Contestant(TORCH_FUNC, 1, 2, 20)]
     rows = contest.rounds(entrants, CASE, 3, fake)
-    asked = [function for function, _ in fake["ours"].asked]
+    asked = [function for function, _ in fake["ours"].asked if function is not peers.hold]
     assert asked == [*(ours.run, peers.run), *(peers.run, ours.run), *(ours.run, peers.run)]
     assert rows[0]["seconds"] == [0.1 / 10] * 3
     assert rows[0]["processor_seconds"] == [0.2 / 10] * 3
