@@ -147,7 +147,7 @@ def details(record: Row) -> str:
         )
     head = ["n", "dtype", "random words", "multiply-adds", "U in memory", "floor, one core"]
     head += ["compiled", "over the floor", "arrays", "fastest batched peer"]
-    return _markdown([*head, *(["the fastest of those that draw"] if drawn else [])], lines)
+    return _markdown([*head, *(["fastest that draws too"] if drawn else [])], lines)
 
 
 def _fastest(size: Row, draws: bool = False) -> str:
