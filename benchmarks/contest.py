@@ -49,14 +49,18 @@ class Contestant:
         return f"jax, {self.processes}" if package == "jax" else "peers"
 
     def run(self, pools: Pools, case: Case) -> Timing:
-        """One run, each process on a range of weight sets of its own."""
-        size = self.batch * self.calls
-        ranges = [(k * size, (k + 1) * size) for k in range(self.processes)]
+        """One run, each process on a range of weight sets of its own. What a peer is given is made
+        before the clock starts, in every run: no process holds the weight sets of all its peers.
+        """
+        size, pool = self.batch * self.calls, pools[self.pool]
+        own = [
+            (self.engine, case, SEED, k * size, (k + 1) * size, self.batch)
+            for k in range(self.processes)
+        ]
         if self.engine in ours.CHECKS:
-            own = [(self.engine, case, SEED, *r, self.batch) for r in ranges]
-            return pools[self.pool].run(ours.run, own)
-        own = [(self.engine, case, SEED, *r, self.batch, self.threads) for r in ranges]
-        return pools[self.pool].run(peers.run, own)
+            return pool.run(ours.run, own)
+        pool.run(peers.hold, own)
+        return pool.run(peers.run, [(*one, self.threads) for one in own])
 
     def long_enough(self, pools: Pools, case: Case) -> "Contestant":
         """The same with as many calls as a run of sufficient length needs; also the warm-up."""

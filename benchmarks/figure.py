@@ -1,4 +1,5 @@
-"""The record as a figure: weight sets per second against n; ours, the peers, the floor.
+"""The record as a figure: weight sets per second against n; ours, the floor, and the peers that are
+given their weight sets (those that draw them too are in the tables).
 
 ``python -m benchmarks.figure RECORD PNG`` draws a record.
 """
@@ -20,12 +21,13 @@ from lstm_gpu.report.style import BLUE, FAINT, GREEN, INK, ORANGE, PINK, QUIET, 
 
 CAPTION = (
     "One weight set: drawn, formula, central differences, bounds, tally, in float64; the peers "
-    "draw nothing and bound nothing. Each on {cores} cores of {processor}, in the arrangement of "
-    "processes, threads and batches that suits it best. Grey: what the operations of the compiled "
-    "check take in tight loops on this machine, one after the other; a program of this algorithm "
-    "stays below."
+    "shown draw nothing and bound nothing. Each on {cores} cores of {processor}, in the "
+    "arrangement of processes, threads and batches that suits it best. Grey: what the operations "
+    "of the compiled check take in tight loops on this machine, one after the other; a program of "
+    "this algorithm stays below."
 )
-STYLES = dict(zip(PEERS, ((RED, "v"), (ORANGE, "^"), (GREEN, "s"), (SKY, "D"), (PINK, "P"),
+SHOWN = [name for name, peer in PEERS.items() if not peer.draws]
+STYLES = dict(zip(SHOWN, ((RED, "v"), (ORANGE, "^"), (GREEN, "s"), (SKY, "D"), (PINK, "P"),
                           (YELLOW, "X"), (QUIET, "d")), strict=True))  # fmt: skip
 
 
@@ -43,7 +45,7 @@ def rates(record: dict[str, Any]) -> dict[str, dict[int, float]]:
             add("floor", n, size["floor"]["whole"] / max(r["processes"] for r in ours.values()))
         for name in sorted(ours, reverse=True):
             add(f"ours, {name}", n, table.median(ours[name]))
-        for name in PEERS:
+        for name in SHOWN:
             row = table.best(size, name)
             add(name, n, table.median(row) if row else None)
     return found

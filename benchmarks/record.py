@@ -11,12 +11,12 @@ from lstm_gpu import compiled
 from lstm_gpu.weights import DTYPES, Case
 
 KIND = "benchmark"
-SIZES = (8, 32, 64, 128, 256)
+SIZES = (8, 16, 32, 64, 128, 256)
 # The batches among which each arrangement of a peer may choose: from what its calls dominate to
 # what leaves the cache.
 BATCHES = {
-    **{8: (128, 1024, 8192), 32: (16, 64, 256), 64: (4, 16, 64)},
-    **{128: (2, 8, 32), 256: (1, 4, 16)},
+    **{8: (128, 1024, 8192), 16: (32, 256, 2048), 32: (16, 64, 256)},
+    **{64: (4, 16, 64), 128: (2, 8, 32), 256: (1, 4, 16)},
 }
 CALL_ENTRIES = 2**20  # a call of ours gets as many entries of Jacobians, as those of `scan` do
 MEMORY_SIZE = 64

@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.contest import summary
-from benchmarks.peers import PEERS
+from benchmarks.peers import DRAWING, PEERS
 
 Row = dict[str, Any]
 
@@ -36,10 +36,11 @@ def best(size: Row, peer: str) -> Row | None:
     return min(rows, key=median, default=None)
 
 
-def fastest_batched(size: Row) -> Row | None:
-    """The fastest of the peers that take many weight sets at once."""
+def fastest_batched(size: Row, draws: bool = False) -> Row | None:
+    """The fastest of the peers that take many weight sets at once: given, or with their draw."""
     rows = [row for row in size["peers"] if PEERS[row["engine"]].batched]
-    return min(rows, key=median, default=None)
+    own = [row for row in rows if PEERS[row["engine"]].draws == draws]
+    return min(own, key=median, default=None)
 
 
 def over_floor(size: Row, engine: str = "compiled") -> float | None:
@@ -66,20 +67,20 @@ def size_text(size: Row) -> str:
     """All contestants at one hidden size and in one dtype."""
     lines = [
         f"n = m = {size['hidden_size']}, {size['dtype']}: one full check of one weight set",
-        f"  {'':<34}{'processes x threads':<22}{'median':>10}{'/ compiled':>12}  {'quartiles':<18}"
+        f"  {'':<38}{'processes x threads':<22}{'median':>10}{'/ compiled':>12}  {'quartiles':<18}"
         f"{'/ arrays':>9}",
     ]
     for name, row in size["ours"].items():
         share = min(1.0, core_seconds(row) / (median(row) * row["processes"]))
         lines.append(
-            f"  {f'ours, {name}':<34}{_arrangement(row):<22}{duration(median(row)):>10}"
+            f"  {f'ours, {name}':<38}{_arrangement(row):<22}{duration(median(row)):>10}"
             f"   given {100 * share:.0f} % of its cores"
         )
     for row in sorted(size["peers"], key=lambda row: row["engine"]):
         over = row["over"]
         compiled = over.get("compiled")
         lines.append(
-            f"  {row['engine']:<34}{_arrangement(row):<22}{duration(median(row)):>10}"
+            f"  {row['engine']:<38}{_arrangement(row):<22}{duration(median(row)):>10}"
             f"{times(compiled['median']) if compiled else '-':>12}  "
             f"{_spread(compiled) if compiled else '':<18}{times(over['arrays']['median']):>9}"
         )
@@ -126,9 +127,10 @@ def _over(size: Row, peer: str) -> str:
 
 def details(record: Row) -> str:
     """Of each size and dtype, what the floor is made of, and where the peers are fastest."""
+    drawn = any(fastest_batched(size, draws=True) for size in record["sizes"])
     lines = []
     for size in record["sizes"]:
-        floor, rival = size["floor"], fastest_batched(size)
+        floor = size["floor"]
         parts = [
             duration(floor[name]) if floor else "-" for name in ("word", "multiply_add", "byte")
         ]
@@ -139,13 +141,21 @@ def details(record: Row) -> str:
                 _core(size, "compiled"),
                 _over_floor(size),
                 _core(size, "arrays"),
-                f"{rival['engine']} ({_arrangement(rival)}): {duration(median(rival))}"
-                if rival
-                else "-",
+                _fastest(size),
+                *([_fastest(size, draws=True)] if drawn else []),
             ]
         )
     head = ["n", "dtype", "random words", "multiply-adds", "U in memory", "floor, one core"]
-    return _markdown([*head, "compiled", "over the floor", "arrays", "fastest batched peer"], lines)
+    head += ["compiled", "over the floor", "arrays", "fastest batched peer"]
+    return _markdown([*head, *(["fastest that draws too"] if drawn else [])], lines)
+
+
+def _fastest(size: Row, draws: bool = False) -> str:
+    row = fastest_batched(size, draws)
+    if row is None:
+        return "-"
+    name = row["engine"].removesuffix(DRAWING)
+    return f"{name} ({_arrangement(row)}): {duration(median(row))}"
 
 
 def _core(size: Row, engine: str) -> str:

@@ -1,6 +1,7 @@
 """The benchmark's own pieces: every contestant does the work it is said to do; nothing is timed."""
 
 import dataclasses
+import math
 import os
 import platform
 import re
@@ -36,7 +37,7 @@ from lstm_gpu.files import read_json
 from lstm_gpu.majorants import Majorant, unit_majorants
 from lstm_gpu.references import central
 from lstm_gpu.tally import Tally
-from lstm_gpu.weights import DTYPES, Case, draw, words_per_set
+from lstm_gpu.weights import DTYPES, Case, WeightSets, draw, words_per_set
 
 # torch.func's forward mode imports what torch itself calls deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")
@@ -46,7 +47,17 @@ SEED, SETS = 3, 7
 
 _, REASON = compiled.library_or_reason()
 needs_compiler = pytest.mark.skipif("no C++ compiler" in REASON, reason=REASON)
-each_peer = pytest.mark.parametrize("peer", peers.PEERS.values(), ids=list(peers.PEERS))
+
+
+def each(chosen):
+    return pytest.mark.parametrize("peer", chosen, ids=[peer.name for peer in chosen])
+
+
+each_peer = each(list(peers.PEERS.values()))
+each_given = each([peer for peer in peers.PEERS.values() if not peer.draws])
+each_drawing = each([peer for peer in peers.PEERS.values() if peer.draws])
+# Those that say how far automatic derivative and central differences are apart.
+each_automatic = each([p for p in peers.PEERS.values() if "vmap" in p.name])
 # Those that differentiate by themselves, and how: (sets, n, n) as NumPy's array.
 DERIVATIVES = {
     "torch jacrev": ("torch", lambda sets: torch_jacobian(sets, "jacrev")),
@@ -80,13 +91,44 @@ def present(package):
         pytest.skip(peers.missing(package))
 
 
-def arrays_of(peer):
+def taken_by(peer, case=CASE, sets=SETS):
+    """What its check takes: `Inputs`, or the source that it draws from."""
     present(peer.package)
-    return peers._held(peer.name, CASE, SEED, 0, SETS, SETS)[0]
+    return peers._held(peer.name, case, SEED, 0, sets, sets)[0]
 
 
 def inputs_of(package):
-    return arrays_of(next(p for p in peers.PEERS.values() if p.package == package))
+    return taken_by(next(p for p in peers.PEERS.values() if p.package == package and not p.draws))
+
+
+def state_of(source):
+    return source.key if hasattr(source, "key") else source._generator.get_state()
+
+
+def put_back(source, state):
+    if hasattr(source, "key"):
+        source.key = state
+    else:
+        source._generator.set_state(state)
+
+
+def next_sets(source):
+    """What the next check of a drawing peer is about to draw, as NumPy's arrays of its own."""
+    if hasattr(source, "key"):
+        import jax
+
+        drawn = jax_peers.draw(jax.random.split(source.key)[1], *source.shape)
+        return peers.Inputs(*map(np.asarray, drawn))
+    state = state_of(source)
+    drawn = [array.numpy().copy() for array in source.draw()]
+    put_back(source, state)
+    return peers.Inputs(*drawn)
+
+
+def weight_sets(sets):
+    """Ours, of a peer's NumPy arrays. o_{t-1} is in no derivative."""
+    W, U = (A.reshape(len(A), 4, -1, A.shape[-1]) for A in (sets.W, sets.U))
+    return WeightSets(W, U, sets.x, sets.h, sets.c_prev, np.ones_like(sets.h))
 
 
 @pytest.fixture
@@ -100,6 +142,7 @@ def _x64_is_left_as_it_was():
     yield
     peers._held.cache_clear()
     jax_peers._compiled.cache_clear()
+    jax_peers._drawing.cache_clear()
     if not peers.missing("jax"):
         import jax
 
@@ -109,9 +152,9 @@ def _x64_is_left_as_it_was():
 # --- The contestants do the same work -----------------------------------------------------------
 
 
-@each_peer
+@each_given
 def test_peers_get_our_weight_sets(block, peer):
-    sets, theirs = block.sets, arrays_of(peer)
+    sets, theirs = block.sets, taken_by(peer)
     n, m = CASE.hidden_size, CASE.input_size
     assert np.array_equal(np.asarray(theirs.W).reshape(SETS, 4, n, m), sets.W)
     assert np.array_equal(np.asarray(theirs.U).reshape(SETS, 4, n, n), sets.U)
@@ -138,7 +181,13 @@ def test_automatic_derivative_is_our_formula(block, name):
 @pytest.mark.parametrize("package", DIFFERENCES)
 def test_peers_differences_are_central_differences(block, package):
     """Within the bounds of a central difference at the peers' own step."""
-    sets, step = block.sets, torch_peers.STEP
+    whole = differences_at_their_step(block.sets)
+    gap = np.abs(DIFFERENCES[package](inputs_of(package)) - whole.derivative)
+    assert (gap <= 2 * whole.bound).all()
+
+
+def differences_at_their_step(sets):
+    step = torch_peers.STEP
     assert step == jax_peers.STEP
     c_size, slope = np.abs(sets.c_prev), np.abs(sets.U).max(axis=1)
     unit = unit_majorants(c_size, 3)["h"].orders
@@ -147,9 +196,19 @@ def test_peers_differences_are_central_differences(block, package):
     )
     dz = bounds.preactivation_error(sets, np.abs(sets.h_prev) + step).max(axis=1)
     noise = bounds.evaluation_errors(c_size, dz, bounds.unit_roundoff("float64"))["h"]
-    whole = central.whole_differences(sets, lambda h: cell.step(sets, h=h).h, majorant, noise, step)
-    gap = np.abs(DIFFERENCES[package](inputs_of(package)) - whole.derivative)
-    assert (gap <= 2 * whole.bound).all()
+    return central.whole_differences(sets, lambda h: cell.step(sets, h=h).h, majorant, noise, step)
+
+
+@each_automatic
+def test_the_largest_difference_is_within_the_bounds(peer):
+    """Of weight sets that are given and of those that are drawn alike: none is above the bound of
+    automatic derivative and difference, which is far below what a wrong derivative would give.
+    """
+    taken = taken_by(peer)
+    own = weight_sets(next_sets(taken) if peer.draws else peers.Inputs(*map(np.asarray, taken)))
+    block = Block(own)
+    bound = bounds.entries(block.formula_errors("h"), own.U) + differences_at_their_step(own).bound
+    assert 0 < peer.check(taken) <= bound.max() < peers.TOLERANCE
 
 
 def test_scipys_formula_is_ours(block):
@@ -193,7 +252,7 @@ def stopped(h):
 
 @each_peer
 def test_peers_refute_a_wrong_derivative(peer, monkeypatch):
-    sets = arrays_of(peer)
+    sets = taken_by(peer)
     for module in (torch_peers, jax_peers):
         monkeypatch.setattr(module, "cell", wrong(module.cell))
     right = scipy_peer.formula
@@ -202,6 +261,80 @@ def test_peers_refute_a_wrong_derivative(peer, monkeypatch):
         assert not all(peer.check(sets.part(k, k + 1)) == 0 for k in range(SETS))
     else:
         assert peers.verdict(peer.check(sets)) == "refuted"
+
+
+@each_drawing
+def test_drawn_weight_sets_have_the_law_of_ours(peer):
+    """Of N uniforms the empirical distribution is within the root of ln(2/p)/2N of the law, but for
+    a chance of p (Massart 1990): this has their range and mean, and that they fill it evenly.
+    """
+    n, m, sets = CASE.hidden_size, CASE.input_size, 5000
+    drawn, chance = next_sets(taken_by(peer, sets=sets)), 1e-9
+    shapes = [(sets, *shape) for shape in ((n,), (4 * n, m), (4 * n, n), (m,), (n,))]
+    assert [array.shape for array in drawn] == shapes
+    assert {array.dtype.name for array in drawn} == {"float64"}
+    y = np.tanh(drawn.c_prev)
+    unit = {"W": drawn.W * math.sqrt(n), "U": drawn.U * math.sqrt(n), "x": drawn.x}
+    unit |= {"y": y / 0.95, "o": (drawn.h / y - 0.525) / 0.475}
+    single = float(np.finfo("float32").eps)  # a limit is rounded to float32
+    for name, values in unit.items():
+        own = (1 + np.sort(values, axis=None)) / 2
+        assert -single <= own[0] < own[-1] <= 1 + single, name
+        steps = np.arange(own.size + 1) / own.size
+        gap = max((steps[1:] - own).max(), (own - steps[:-1]).max())
+        assert gap <= math.sqrt(math.log(2 / chance) / (2 * own.size)), name
+
+
+@each_drawing
+def test_drawn_numbers_have_nothing_to_do_with_each_other(peer):
+    """The mean of N products of two independent numbers of ±1 is within the root of 2 ln(2/p)/N of
+    0, but for a chance of p (Hoeffding). Arrays drawn from one key have 1/3.
+    """
+    case, sets, chance = dataclasses.replace(CASE, input_size=CASE.hidden_size), 5000, 1e-9
+    drawn = next_sets(taken_by(peer, case, sets))
+    n = case.hidden_size
+    y = np.tanh(drawn.c_prev)
+    arrays = [drawn.W[:, :n] * math.sqrt(n), drawn.U[:, :n] * math.sqrt(n), drawn.x[:, None]]
+    arrays += [(y / 0.95)[:, None], ((drawn.h / y - 0.525) / 0.475)[:, None]]
+    arrays += [drawn.W[:, n : 2 * n] * math.sqrt(n), np.roll(arrays[0], 1, axis=0)]
+    for k, one in enumerate(arrays):
+        for other in arrays[:k]:
+            products = one * other
+            limit = math.sqrt(2 * math.log(2 / chance) / products.size)
+            assert abs(products.mean()) <= limit
+
+
+@each_drawing
+def test_every_call_draws_afresh(peer):
+    """Other weight sets in every call, and the check is about them: put back, a source gives the
+    same largest difference to the bit, and else another one.
+    """
+    source = taken_by(peer)
+    drawn, largest = [], []
+    for _ in range(3):
+        state = state_of(source)
+        drawn.append(next_sets(source))
+        largest.append(peer.check(source))
+        moved_on = state_of(source)
+        put_back(source, state)
+        assert peer.check(source) == largest[-1]
+        put_back(source, moved_on)
+    assert len(set(largest)) == 3
+    for arrays in zip(*drawn, strict=True):
+        rows = np.concatenate([array.reshape(SETS, -1) for array in arrays])
+        assert len(np.unique(rows, axis=0)) == 3 * SETS  # and others in each weight set of a call
+
+
+@each_drawing
+def test_no_two_sources_are_alike(peer):
+    """In a process that is at another range, and where a source was dropped and made again."""
+    present(peer.package)
+    drawn = []
+    for start in (0, SETS, 0):
+        peers._held.cache_clear()
+        (source,) = peers._held(peer.name, CASE, SEED, start, start + SETS, SETS)
+        drawn.append(next_sets(source).U)
+    assert len({one.tobytes() for one in drawn}) == 3
 
 
 def test_we_refute_a_wrong_formula(monkeypatch):
@@ -259,6 +392,28 @@ def test_processes_get_disjoint_ranges():
     assert entrant.sets == 24
 
 
+class HerePool:
+    """Runs in this process, one after another, and says what it runs."""
+
+    def __init__(self):
+        self.now = None
+
+    def run(self, function, arguments):
+        self.now = function
+        return Timing(0.1, 0.1, [function(*own) for own in arguments])
+
+
+def test_what_a_peer_is_given_is_drawn_before_the_clock_starts(monkeypatch):
+    here, drawing = HerePool(), []
+    right = peers.draw
+    monkeypatch.setattr(
+        peers, "draw", lambda *arguments: drawing.append(here.now) or right(*arguments)
+    )
+    entrants = [Contestant("scipy.differentiate.jacobian", 1, 1, batch) for batch in (1, 2, 3)]
+    contest.rounds(entrants, CASE, 2, {"peers": here})
+    assert set(drawing) == {peers.hold}
+
+
 def test_runs_are_long_enough():
     longer = Contestant(TORCH_FUNC, 1, 2, batch=4).long_enough(pools(0.01), CASE)
     assert longer.calls == round(contest._LEAST_SECONDS / 0.01)
@@ -281,7 +436,7 @@ def test_rounds_are_interleaved_and_times_are_per_weight_set():
     fake = pools()
     entrants = [Contestant("arrays", 2, 1, 5), Contestant(TORCH_FUNC, 1, 2, 20)]
     rows = contest.rounds(entrants, CASE, 3, fake)
-    asked = [function for function, _ in fake["ours"].asked]
+    asked = [function for function, _ in fake["ours"].asked if function is not peers.hold]
     assert asked == [*(ours.run, peers.run), *(peers.run, ours.run), *(ours.run, peers.run)]
     assert rows[0]["seconds"] == [0.1 / 10] * 3
     assert rows[0]["processor_seconds"] == [0.2 / 10] * 3
@@ -469,6 +624,26 @@ def test_the_table_names_each_peer_in_its_fastest_arrangement(made):
     text = table.size_text(made["sizes"][0])
     assert "given 100 % of its cores" in text
     assert "compiled 2.50, arrays 25.00" in text
+
+
+def test_peers_that_draw_have_rows_and_a_column_of_their_own(made):
+    """Where the record has them: one from before they were there gives the tables it gave."""
+    old, shown, said = table.details(made), figure.rates(made), figure.title(made)
+    assert "draw" not in table.speed(made) + old
+    drawing = f"JAX, jit vmap jacrev{peers.DRAWING}"
+    made["sizes"][0]["peers"] += [row(drawing, 4e-6), row(TORCH_FUNC + peers.DRAWING, 8e-6)]
+    assert table.speed(made).splitlines()[-3:] == [
+        f"| {TORCH_FUNC}, drawing too / compiled | 8 |",
+        "| JAX, jit vmap jacrev / compiled | 5 |",
+        "| JAX, jit vmap jacrev, drawing too / compiled | 4 |",
+    ]
+    own = ["fastest that draws too", "---", "JAX, jit vmap jacrev (1 x 1, batch 8): 4 µs"]
+    for line, before, cell_ in zip(
+        table.details(made).splitlines(), old.splitlines(), own, strict=True
+    ):
+        assert line == f"{before} {cell_} |"
+    assert f"  {drawing:<38}1 x 1, batch 8 " in table.size_text(made["sizes"][0])
+    assert (figure.rates(made), figure.title(made)) == (shown, said)
 
 
 def test_without_a_compiler_the_tables_have_no_floor(made):
