@@ -12,12 +12,15 @@
 
 using namespace lstm;
 
+// Two barriers in turn: the sanitizer takes what a thread did before it came to a barrier as before all
+// that a thread does after it left it, even if that one left late, from the phase before.
 struct Each {
   int thread;
-  pthread_barrier_t *barrier;
+  pthread_barrier_t *barriers;
+  mutable int turn;
   template <class Phase> void operator()(const Phase &phase) const {
     phase(thread);
-    pthread_barrier_wait(barrier);
+    pthread_barrier_wait(barriers + (turn ^= 1));
   }
   template <class First, class Then> void operator()(const First &first, const Then &then) const {
     (*this)(first), (*this)(then);
@@ -25,12 +28,12 @@ struct Each {
 };
 
 template <class Work> void together(int threads, const Work &work) {
-  pthread_barrier_t barrier;
-  pthread_barrier_init(&barrier, nullptr, unsigned(threads));
+  pthread_barrier_t barriers[2];
+  for (pthread_barrier_t &one : barriers) pthread_barrier_init(&one, nullptr, unsigned(threads));
   std::vector<std::thread> all;
-  for (int t = 0; t < threads; ++t) all.emplace_back([&, t] { work(Each{t, &barrier}); });
+  for (int t = 0; t < threads; ++t) all.emplace_back([&, t] { work(Each{t, barriers, 0}); });
   for (std::thread &one : all) one.join();
-  pthread_barrier_destroy(&barrier);
+  for (pthread_barrier_t &one : barriers) pthread_barrier_destroy(&one);
 }
 
 template <class T, bool LINES, bool MATRIX>
