@@ -52,9 +52,9 @@ void check_sets(const Case &c, const Arrangement &a, const double *edges) {
 
 template <class T> void draw_some(int size) {
   const Draw of = {1, 2, size, 3, 0, 2};
-  std::vector<double> memory(2 * size);
+  std::vector<double> memory(Direction<T>::memory_of(size));
   std::vector<T> out(size + 1);
-  const Direction<T> team = {of, memory.data(), memory.data() + size, 8};
+  const Direction<T> team = {of, memory.data(), 8};
   together(8, [&](const Each &each) {
     for (i64 sample = 0; sample < 2; ++sample) draw_direction(team, 3, sample, out.data(), &out[size], each);
   });
