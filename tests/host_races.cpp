@@ -12,12 +12,15 @@
 
 using namespace lstm;
 
+// Two barriers in turn: the sanitizer takes what a thread did before it came to a barrier as before all
+// that a thread does after it left it, even if that one left late, from the phase before.
 struct Each {
   int thread;
-  pthread_barrier_t *barrier;
+  pthread_barrier_t *barriers;
+  mutable int turn;
   template <class Phase> void operator()(const Phase &phase) const {
     phase(thread);
-    pthread_barrier_wait(barrier);
+    pthread_barrier_wait(barriers + (turn ^= 1));
   }
   template <class First, class Then> void operator()(const First &first, const Then &then) const {
     (*this)(first), (*this)(then);
@@ -25,12 +28,12 @@ struct Each {
 };
 
 template <class Work> void together(int threads, const Work &work) {
-  pthread_barrier_t barrier;
-  pthread_barrier_init(&barrier, nullptr, unsigned(threads));
+  pthread_barrier_t barriers[2];
+  for (pthread_barrier_t &one : barriers) pthread_barrier_init(&one, nullptr, unsigned(threads));
   std::vector<std::thread> all;
-  for (int t = 0; t < threads; ++t) all.emplace_back([&, t] { work(Each{t, &barrier}); });
+  for (int t = 0; t < threads; ++t) all.emplace_back([&, t] { work(Each{t, barriers, 0}); });
   for (std::thread &one : all) one.join();
-  pthread_barrier_destroy(&barrier);
+  for (pthread_barrier_t &one : barriers) pthread_barrier_destroy(&one);
 }
 
 template <class T, bool LINES, bool MATRIX>
@@ -49,9 +52,9 @@ void check_sets(const Case &c, const Arrangement &a, const double *edges) {
 
 template <class T> void draw_some(int size) {
   const Draw of = {1, 2, size, 3, 0, 2};
-  std::vector<double> memory(2 * size);
+  std::vector<double> memory(Direction<T>::memory_of(size));
   std::vector<T> out(size + 1);
-  const Direction<T> team = {of, memory.data(), memory.data() + size, 8};
+  const Direction<T> team = {of, memory.data(), 8};
   together(8, [&](const Each &each) {
     for (i64 sample = 0; sample < 2; ++sample) draw_direction(team, 3, sample, out.data(), &out[size], each);
   });

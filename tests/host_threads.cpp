@@ -45,13 +45,14 @@ void draw(const Case &c, const Arrangement &a, i64 index, char *fast, T *out) {
 
 // sphere.cu's kernels: directions (sets, samples, n), and the search of one weight set after another.
 template <class T>
-void draw_directions(const Draw &of, i64 sets, const i64 *chosen, int threads, bool backwards,
-                     double *memory, T *out, T *norms) {
-  const Direction<T> team = {of, memory, memory + of.size, threads};
-  for (i64 k = 0; k < sets * of.samples; ++k)
-    draw_direction(team, of.first_set + k / of.samples,
+void draw_directions(const Draw &of, i64 sets, const i64 *chosen, int threads, int teams,
+                     bool backwards, double *memory, T *out, T *norms) {
+  for (i64 k = 0; k < sets * of.samples; ++k) {
+    double *own = memory + k % teams * Direction<T>::memory_of(of.size);
+    draw_direction(Direction<T>{of, own, threads}, of.first_set + k / of.samples,
                    chosen ? chosen[k] : of.first_sample + k % of.samples, out + k * of.size,
                    norms + k, Each{threads, backwards});
+  }
 }
 
 template <class T>
@@ -87,8 +88,8 @@ using namespace lstm;
     draw<T>(*c, *a, index, fast, out);                                                             \
   }                                                                                                \
   extern "C" void directions_##NAME(const Draw *of, i64 sets, const i64 *chosen, int threads,      \
-                                    int backwards, double *memory, T *out, T *norms) {             \
-    draw_directions<T>(*of, sets, chosen, threads, backwards, memory, out, norms);                 \
+                                    int teams, int backwards, double *memory, T *out, T *norms) {  \
+    draw_directions<T>(*of, sets, chosen, threads, teams, backwards, memory, out, norms);          \
   }                                                                                                \
   extern "C" void search_##NAME(const Claims<T> *claims, const T *h, const T *norms, i64 sets,     \
                                 int size, int gates, int samples, int before, int backwards,       \
@@ -144,7 +145,10 @@ extern "C" void sizes_of_survey(i64 *out) {
 }
 
 extern "C" void normals(u32 first, u32 stride, i64 count, double *out) {
-  for (i64 k = 0; k < count; ++k) out[k] = standard_normal(u32(first + stride * k));
+  for (i64 k = 0; k < count; ++k) {
+    const u32 point = u32(first + stride * k);
+    out[k] = in_centre(point) ? normal_in_centre(point) : normal_in_tail(point);
+  }
 }
 
 EXPORT(double, float64)

@@ -51,14 +51,27 @@ def test_no_thread_races_another(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_race_would_be_seen(tmp_path):
-    """Two phases in one."""
-    right = "draw_state(team, t, start); });\n  each([&](int t) { make_state(team, t);"
+@pytest.mark.parametrize(
+    ("header", "right", "wrong"),
+    [  # two phases in one, twice; a count that is not atomic
+        (
+            "team_check.cuh",
+            "draw_state(team, t, start); });\n  each([&](int t) { make_state(team, t);",
+            "draw_state(team, t, start); make_state(team, t);",
+        ),
+        (
+            "directions.cuh",
+            "team.centre(t); });\n  each([&](int t) { team.tail(t);",
+            "team.centre(t); team.tail(t);",
+        ),
+        ("directions.cuh", "add(tails(), 1)", "(*tails())++"),
+    ],
+)
+def test_a_race_would_be_seen(header, right, wrong, tmp_path):
     sources = tmp_path / "cuda"
     shutil.copytree(kernels.SOURCES, sources)
-    text = (sources / "team_check.cuh").read_text()
+    text = (sources / header).read_text()
     assert text.count(right) == 1
-    wrong = text.replace(right, "draw_state(team, t, start); make_state(team, t);")
-    (sources / "team_check.cuh").write_text(wrong)
-    done = run(build(tmp_path, sources), tmp_path, 17, 5, "float64", "lines", 8)
+    (sources / header).write_text(text.replace(right, wrong))
+    done = run(build(tmp_path, sources), tmp_path, 17, 5, "float64", PLACES[0], 8)
     assert "data race" in done.stderr

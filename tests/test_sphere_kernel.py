@@ -32,9 +32,10 @@ class Kernel:
         run = getattr(host_threads.library(), self.function)
         plain = [self._plain(a) for a in arguments]
         if self.function.startswith("directions"):
-            of, sets, chosen, *out = plain
+            of, sets, chosen, threads, *out = plain
             memory = host_threads.Memory(shared_mem)
-            run(of, sets, chosen, block[0], self.backwards, memory.start, *out)
+            teams = block[0] // threads.value
+            run(of, sets, chosen, threads, teams, self.backwards, memory.start, *out)
             assert memory.whole
         else:
             assert block == (256,)

@@ -1,20 +1,6 @@
 // The full check as kernels: blocks of teams, each with a weight set at a time. Not run on a GPU yet.
+#include "barrier.cuh"
 #include "team_check.cuh"
-
-// A phase with this thread, then a barrier: of the warp where teams share one, else of the block,
-// which is one team then (arrangement.py). A team without a weight set meets the barriers, too.
-struct Each {
-  int thread, threads;
-  bool live;
-
-  template <class Phase> __device__ __forceinline__ void operator()(const Phase &phase) const {
-    if (live) phase(thread);
-    if (threads <= 32)
-      __syncwarp();
-    else
-      __syncthreads();
-  }
-};
 
 // The weight sets from `start` to `stop`. slow: the memory of all teams of the grid; results: one
 // for each block.
@@ -36,7 +22,7 @@ __device__ __forceinline__ void check(const lstm::Case &c, const lstm::Arrangeme
   for (long long first = start + (long long)blockIdx.x * teams; first < stop;
        first += (long long)gridDim.x * teams) {
     const long long index = first + number;
-    lstm::check(team, index, edges, bins, Each{thread, a.threads, index < stop});
+    lstm::check(team, index, edges, bins, lstm::TeamEach{thread, a.threads, index < stop});
     sets += stop - first < teams ? stop - first : teams;
   }
   __syncthreads();

@@ -15,7 +15,7 @@ LSTM_HD double quotient(const double (&above)[8], const double (&below)[8], doub
   return numerator / denominator;
 }
 
-LSTM_HD double normal_centre(double r) {
+LSTM_HD double quotient_in_centre(double r) {
   const double above[8] = {2509.0809287301226727, 33430.575583588128105, 67265.770927008700853,
                            45921.953931549871457, 13731.693765509461125, 1971.5909503065514427,
                            133.14166789178437745, 3.3871328727963666080};
@@ -25,7 +25,7 @@ LSTM_HD double normal_centre(double r) {
   return quotient(above, below, r);
 }
 
-LSTM_HD double normal_tail(double r) {
+LSTM_HD double quotient_in_tail(double r) {
   const double above[8] = {7.7454501427834140764e-4, 2.27238449892691845833e-2,
                            2.41780725177450611770e-1, 1.27045825245236838258,
                            3.64784832476320460504, 5.76949722146069140550,
@@ -39,11 +39,18 @@ LSTM_HD double normal_tail(double r) {
 
 // By the inverse of the distribution function at the middle of the point's cell. That is at least
 // 2^-25 from 0 and 1, so r is at most 4.2: the approximation from r = 5 on is not needed.
-LSTM_HD double standard_normal(u32 point) {
-  const double p = uniform(point) + 0x1p-25, q = p - 0.5;
-  if (magnitude(q) <= 0.425) return normal_centre(0.180625 - q * q) * q;
+LSTM_HD double middle(u32 point) { return uniform(point) + 0x1p-25; }
+LSTM_HD bool in_centre(u32 point) { return magnitude(middle(point) - 0.5) <= 0.425; }
+
+LSTM_HD double normal_in_centre(u32 point) {
+  const double q = middle(point) - 0.5;
+  return quotient_in_centre(0.180625 - q * q) * q;
+}
+
+LSTM_HD double normal_in_tail(u32 point) {
+  const double p = middle(point), q = p - 0.5;
   const double r = sqrt(-portable_log(q < 0 ? p : 1 - p));
-  const double size = normal_tail(r - 1.6);
+  const double size = quotient_in_tail(r - 1.6);
   return q < 0 ? -size : size;
 }
 

@@ -56,13 +56,14 @@ LSTM_HD void raise(u32 *to, u32 value) {
   *to = larger(*to, value);
 #endif
 }
-LSTM_HD void add(u32 *to, u32 value) {
+LSTM_HD u32 add(u32 *to, u32 value) {  // what was there before
 #ifdef __CUDA_ARCH__
-  atomicAdd(to, value);
+  return atomicAdd(to, value);
 #elif defined(LSTM_THREADS)
-  __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
+  return __atomic_fetch_add(to, value, __ATOMIC_RELAXED);
 #else
   *to += value;
+  return *to - value;
 #endif
 }
 

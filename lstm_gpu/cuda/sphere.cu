@@ -1,4 +1,5 @@
 // The search of the unit sphere as kernels. Not run on a GPU yet.
+#include "barrier.cuh"
 #include "sphere.cuh"
 
 struct Each {
@@ -21,17 +22,25 @@ template <class T> struct Own {
   __device__ __forceinline__ lstm::Held<T> &operator()(int) const { return held; }
 };
 
-// One direction after another by each block; chosen: (sets, samples) sample numbers, or null for
-// those from first_sample on. out (sets, samples, n); norms (sets, samples): ‖h‖².
+// A direction at a time by each team of so many threads; chosen: (sets, samples) sample numbers, or
+// null for those from first_sample on. out (sets, samples, n); norms (sets, samples): ‖h‖².
 template <class T>
 __device__ __forceinline__ void draw(const lstm::Draw &of, long long sets, const long long *chosen,
-                                     T *out, T *norms) {
+                                     int threads, T *out, T *norms) {
+  typedef lstm::Direction<T> Team;
   extern __shared__ double memory[];
-  const lstm::Direction<T> team = {of, memory, memory + of.size, int(blockDim.x)};
-  for (long long k = blockIdx.x; k < sets * of.samples; k += gridDim.x)
+  const int number = threadIdx.x / threads, thread = threadIdx.x % threads;
+  const int teams = blockDim.x / threads;
+  const Team team = {of, memory + number * Team::memory_of(of.size), threads};
+  const long long all = sets * of.samples;
+  for (long long first = (long long)blockIdx.x * teams; first < all;
+       first += (long long)gridDim.x * teams) {
+    const long long k = first + number;
+    const bool live = k < all;
     draw_direction(team, of.first_set + k / of.samples,
-                   chosen ? chosen[k] : of.first_sample + k % of.samples, out + k * of.size,
-                   norms + k, Each());
+                   live && chosen ? chosen[k] : of.first_sample + k % of.samples, out + k * of.size,
+                   norms + k, lstm::TeamEach{thread, threads, live});
+  }
 }
 
 // Block (x, y): rows from 64 x on of weight set y, y + gridDim.y, …
@@ -49,10 +58,10 @@ __device__ __forceinline__ void search(const lstm::Claims<T> &claims, const T *h
 }
 
 #define LSTM_KERNELS(NAME, T)                                                                      \
-  extern "C" __global__ void __launch_bounds__(256)                                                \
-      directions_##NAME(const lstm::Draw of, long long sets, const long long *chosen, T *out,      \
-                        T *norms) {                                                                \
-    draw<T>(of, sets, chosen, out, norms);                                                         \
+  extern "C" __global__ void __launch_bounds__(256, 4)                                             \
+      directions_##NAME(const lstm::Draw of, long long sets, const long long *chosen, int threads, \
+                        T *out, T *norms) {                                                        \
+    draw<T>(of, sets, chosen, threads, out, norms);                                                \
   }                                                                                                \
   extern "C" __global__ void __launch_bounds__(lstm::PRODUCT_THREADS, 1)                           \
       search_##NAME(const lstm::Claims<T> claims, const T *h, const T *norms, long long sets,      \

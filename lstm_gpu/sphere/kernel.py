@@ -30,6 +30,7 @@ CLAIMS = np.dtype(
 )
 TILE = 64
 _THREADS, _BLOCKS = 256, 2**16
+_SHARING = 128  # threads of a block whose teams share warps
 _BYTES = 2**29  # of directions held at once
 
 
@@ -58,13 +59,16 @@ def directions(
     out = xp.empty((len(sets), count, n), dtype=case.dtype)
     norms = xp.empty((len(sets), count), dtype=case.dtype)
     kernel = kernels.function("sphere", f"directions_{case.dtype}")
-    threads = min(_THREADS, max(32, 1 << (n // 8).bit_length()))
-    memory = 16 * n
+    # A thread for each counter, which makes eight numbers; short teams share a warp, to fill it.
+    threads = min(_THREADS, 1 << (-(-n // 8) - 1).bit_length())
+    teams = _SHARING // threads if threads <= 32 else 1
+    memory = 8 * teams * (2 * n + 1)  # `Direction::memory_of`
     if memory > 48 * 1024:
         kernel.max_dynamic_shared_size_bytes = memory
-    grid = min(len(sets) * count, _BLOCKS)
+    grid = min(-(-len(sets) * count // teams), _BLOCKS)
     numbers = np.intp(0) if chosen is None else chosen  # CuPy before 14 takes None for anything
-    kernel((grid,), (threads,), (of, np.int64(len(sets)), numbers, out, norms), shared_mem=memory)
+    arguments = (of, np.int64(len(sets)), numbers, np.int32(threads), out, norms)
+    kernel((grid,), (teams * threads,), arguments, shared_mem=memory)
     return out, norms
 
 
