@@ -121,7 +121,7 @@ def test_a_formula_file_that_closes_the_descriptor_is_one_line(here):
 
 
 # What a formula file may do to the streams and the process that it runs in; `S` takes nothing.
-STREAM = "import builtins, io, os, signal, sys, numpy\nclass S:\n    encoding = 'none'\n"
+STREAM = "import builtins, inspect, io, os, signal, sys, numpy\nclass S:\n    encoding = 'none'\n"
 CHANGES = {
     "an output that is no stream": "sys.stdout = object()",
     "an output of no encoding": "sys.stdout = S()",
@@ -134,7 +134,7 @@ CHANGES = {
     "another exit": "sys.exit = len",
     "floating-point errors": "numpy.seterr(all='raise')",
     "no interrupts": "signal.signal(signal.SIGINT, signal.SIG_IGN)",
-    "no depth": "sys.setrecursionlimit(60)",
+    "no depth": "sys.setrecursionlimit(len(inspect.stack(0)) + 40)",
 }
 STATE = (lambda: sys.stdout, lambda: sys.stderr, Path.cwd, np.geterr, sys.getrecursionlimit)
 

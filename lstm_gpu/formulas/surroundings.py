@@ -31,13 +31,15 @@ def put_back() -> Iterator[None]:
     handlers = [signal.getsignal(number) for number in _SIGNALS]
     try:
         with np.errstate():
-            yield
+            try:
+                yield
+            finally:  # before all that has to be called for the rest
+                sys.setrecursionlimit(max(depth, sys.getrecursionlimit()))
     finally:
         sys.path[:] = path
         with suppress(OSError):
             if folder is not None:
                 os.chdir(folder)
-        sys.setrecursionlimit(max(depth, sys.getrecursionlimit()))
         if threading.current_thread() is threading.main_thread():  # no other may
             for number, handler in zip(_SIGNALS, handlers, strict=True):
                 if handler is not None and signal.getsignal(number) is not handler:
