@@ -32,10 +32,22 @@ const size_t GUARD = 4096, MOST_SHARED = 232448;
 const int WARP = 32;
 // The dynamic shared memory, under the names that the sources give it.
 alignas(16) char fast[MOST_SHARED + GUARD];
+extern double memory[(MOST_SHARED + GUARD) / sizeof(double)] __attribute__((alias("fast")));
 
-static pthread_barrier_t of_block, of_warp[1024 / WARP];
-static inline void __syncthreads() { pthread_barrier_wait(&of_block); }
-static inline void __syncwarp() { pthread_barrier_wait(&of_warp[threadIdx.x / WARP]); }
+// Two barriers in turn: the sanitizer takes what a thread did before it came to a barrier as before all
+// that a thread does after it left it, even if that one left late, from the phase before.
+struct Barriers {
+  pthread_barrier_t both[2];
+};
+static Barriers of_block, of_warp[1024 / WARP];
+static thread_local unsigned of_block_turn, of_warp_turn;
+static void open(Barriers &own, unsigned threads) {
+  for (pthread_barrier_t &one : own.both) pthread_barrier_init(&one, nullptr, threads);
+}
+static inline void __syncthreads() { pthread_barrier_wait(&of_block.both[of_block_turn++ % 2]); }
+static inline void __syncwarp() {
+  pthread_barrier_wait(&of_warp[threadIdx.x / WARP].both[of_warp_turn++ % 2]);
+}
 
 [[noreturn]] static void fail(const char *why) {
   fprintf(stderr, "%s\n", why);
@@ -46,6 +58,12 @@ struct Argument {
   bool array;
   std::vector<char> content;
   char *pointer;
+
+  bool is_zero() const {
+    for (char byte : content)
+      if (byte) return false;
+    return !array;
+  }
 };
 
 template <class... A> struct Kernel {
@@ -56,14 +74,15 @@ template <class... A> struct Kernel {
     kernel(*reinterpret_cast<std::decay_t<A> *>(given[K])...);
   }
 
-  // An argument is an array where the parameter is a pointer, and has the parameter's size.
+  // An argument is an array where the parameter is a pointer, or 0, and has the parameter's size.
   std::vector<void *> fitted(std::vector<Argument> &own) const {
     const size_t sizes[] = {sizeof(A)...};
     const bool pointers[] = {std::is_pointer<A>::value...};
     if (own.size() != sizeof...(A)) fail("as many arguments as parameters are wanted");
     std::vector<void *> given;
     for (size_t k = 0; k < own.size(); ++k) {
-      if (own[k].array != pointers[k]) fail("an array where a value belongs, or the other way");
+      if (own[k].array != pointers[k] && !(pointers[k] && own[k].is_zero()))
+        fail("an array where a value belongs, or the other way");
       if (!own[k].array && own[k].content.size() != sizes[k]) fail("an argument of another size");
       own[k].pointer = own[k].content.data();
       given.push_back(own[k].array ? (void *)&own[k].pointer : (void *)own[k].pointer);
@@ -74,8 +93,8 @@ template <class... A> struct Kernel {
   void launch(std::vector<Argument> &own, size_t shared) const {
     const std::vector<void *> given = fitted(own);
     const unsigned count = blockDim.x;
-    pthread_barrier_init(&of_block, nullptr, count);
-    for (unsigned w = 0; w < count / WARP; ++w) pthread_barrier_init(&of_warp[w], nullptr, WARP);
+    open(of_block, count);
+    for (unsigned w = 0; w * WARP < count; ++w) open(of_warp[w], count < WARP ? count : WARP);
     auto run = [&](unsigned thread) {
       threadIdx = {thread, 0, 0};
       for (unsigned b = 0; b < gridDim.x * gridDim.y; ++b) {

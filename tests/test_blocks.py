@@ -1,4 +1,4 @@
-"""The check's kernels whole: grids and blocks of real threads, barriers, shared memory."""
+"""Kernels whole (check, directions): grids, blocks of real threads, barriers, shared memory."""
 
 import shutil
 
@@ -10,7 +10,10 @@ import pytest
 
 from lstm_gpu import arrangement, compiled, cuda_check, kernels
 from lstm_gpu.arrangement import Arrangement, Device
-from lstm_gpu.weights import Case
+from lstm_gpu.sphere import kernel as sphere
+from lstm_gpu.sphere import squares
+from lstm_gpu.sphere.directions import uniform_directions
+from lstm_gpu.weights import DTYPES, Case
 
 CHECKS = [f"check_{t}_{place}" for t in ("float64", "float32") for place in arrangement.PLACES]
 # (n, m, dtype), weight sets: teams of 1, 16, 32, 128 and 256 threads, U and lines in either memory.
@@ -62,25 +65,27 @@ def test_no_barrier_is_missing_and_each_would_be_missed(tmp_path, monkeypatch):
     for size, sets in PROBLEMS:
         found, wanted = checked(program, size, min(sets, 3), monkeypatch)
         assert found == wanted
-    source = (kernels.SOURCES / "check.cu").read_text()
-    assert source.count("__syncthreads();") == 3
-    assert source.count("__syncwarp();") == 1
     sources, one = tmp_path / "cuda", "LSTM_KERNEL(check_float64_fast"
     shutil.copytree(kernels.SOURCES, sources)
-    kept = [line for line in source.splitlines() if one in line or "LSTM_KERNEL(check" not in line]
-    source = "\n".join(kept)  # a sixth of the time to build
-    for barrier, place, size, sets in (
-        ("__syncwarp();", 0, (17, 5, "float64"), 3),
-        ("__syncthreads();", 0, (33, 20, "float64"), 3),  # between phases
-        ("__syncthreads();", 1, (1, 1, "float64"), 3),  # before the first weight set
-        ("__syncthreads();", 2, (1, 1, "float64"), 3),  # after the last one
-    ):
-        parts = source.split(barrier)
+    source = (sources / "check.cu").read_text().splitlines()  # a sixth of it is soon built
+    source = [line for line in source if one in line or "LSTM_KERNEL(check" not in line]
+    (sources / "check.cu").write_text("\n".join(source))
+    barriers = [
+        ("barrier.cuh", "__syncwarp();", 0, (17, 5, "float64")),  # between phases
+        ("barrier.cuh", "__syncthreads();", 0, (33, 20, "float64")),
+        ("check.cu", "__syncthreads();", 0, (1, 1, "float64")),  # before the first weight set
+        ("check.cu", "__syncthreads();", 1, (1, 1, "float64")),  # after the last one
+    ]
+    for name, barrier, place, size in barriers:
+        right = (sources / name).read_text()
+        parts = right.split(barrier)
+        assert len(parts) - 1 == sum(other[:2] == (name, barrier) for other in barriers)
         slip = barrier.join(parts[: place + 1]) + ";" + barrier.join(parts[place + 1 :])
-        (sources / "check.cu").write_text(slip)
+        (sources / name).write_text(slip)
         flags = "-O0", host_blocks.RACES
         wrong = host_blocks.build("check", CHECKS[:1], tmp_path, *flags, sources=sources)
-        assert race_seen(wrong, size, sets, monkeypatch), (barrier, place)
+        assert race_seen(wrong, size, 3, monkeypatch), (name, barrier, place)
+        (sources / name).write_text(right)
 
 
 def race_seen(program, size, sets, monkeypatch):
@@ -91,6 +96,35 @@ def race_seen(program, size, sets, monkeypatch):
         except AssertionError as error:
             return "data race" in str(error)
     return False
+
+
+# --- Directions -----------------------------------------------------------------------------------
+
+
+# Teams of 1, 2, 64 and 256 threads, which have more to draw than that at n = 2100; the last teams of
+# the last block have nothing to do.
+@pytest.mark.parametrize("n", [1, 8, 9, 300, 2100])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_directions_have_numpys_bits(n, dtype, directions, monkeypatch):
+    case, sets, samples = Case(n, 4, dtype, "pytorch_uniform", "generic"), range(3, 5), range(7, 11)
+    wanted = uniform_directions(case, 1, sets, samples)
+    monkeypatch.setattr(kernels, "function", lambda _, name: host_blocks.Kernel(directions, name))
+    for blocks in (2**16, 1):
+        monkeypatch.setattr(sphere, "_BLOCKS", blocks)
+        found, norms = sphere.directions(case, 1, sets, samples, fake_device)
+        assert found.get().tobytes() == wanted.tobytes()
+        exact = squares.norms(wanted.astype(np.float64)).astype(dtype)
+        assert norms.get().tobytes() == exact.tobytes()
+    chosen = fake_device.asarray(np.array([[10, 7]] * 2))
+    found, _ = sphere.directions(case, 1, sets, range(0), fake_device, chosen)
+    assert found.get().tobytes() == wanted[:, [-1, 0]].tobytes()
+
+
+@pytest.fixture(scope="module")
+def directions(tmp_path_factory):
+    functions = [f"directions_{dtype}" for dtype in DTYPES]
+    folder = tmp_path_factory.mktemp("sphere")
+    return host_blocks.build("sphere", functions, folder, "-O0", host_blocks.RACES)
 
 
 # --- The stand-in ---------------------------------------------------------------------------------
