@@ -16,8 +16,7 @@ sys.path.insert(0, workflow.basedir)  # the checkout's own package, installed or
 
 from lstm_gpu import backend, clock, configuration, ledger, lock, packing
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.shard import load_all
-from lstm_gpu.output import own_streams
+from lstm_gpu.formulas.apart import check_loads
 from lstm_gpu.progress import WorkflowProgress
 from lstm_gpu.report import digests
 

@@ -101,7 +101,7 @@ def race_seen(program, size, sets, monkeypatch):
 # --- Directions -----------------------------------------------------------------------------------
 
 
-# Teams of 1, 2, 64 and 256 threads, which have more to draw than that at n = 2100; the last teams of
+# Teams of 1, 2, 64 and 256 threads, which have more to draw than that at n = 2100; the last ones of
 # the last block have nothing to do.
 @pytest.mark.parametrize("n", [1, 8, 9, 300, 2100])
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -300,9 +300,9 @@ def test_a_killed_run_resumes_and_ends_with_the_same_bytes(finished, tmp_path):
     assert times(kept) == kept  # what was complete is not made again
 
 
-def test_a_formula_file_with_streams_of_its_own_changes_no_exit_code(tmp_path):
-    """Snakemake's process runs it once, and could not flush these as it ends."""
-    text = "import sys\nfrom lstm_gpu import claim\nsys.stdout = sys.stderr = object()\n"
+def test_what_a_formula_file_does_to_its_process_is_not_done_to_snakemake_s(tmp_path):
+    text = "import builtins, sys\nfrom lstm_gpu import claim\n"
+    text += "sys.stdout = sys.stderr = builtins.print = object()\n"
     text += '@claim("forget_gate_jacobian")\ndef mine(step):\n    return step.U.f\n'
     (tmp_path / "mine.py").write_text(text)
     config = edited(tmp_path, formulas=[str(tmp_path / "mine.py")])

@@ -26,9 +26,9 @@ try:
     configuration.validate(config, source="the configuration")
     configuration.check_writable("results")
     formula_files = [str(path) for path in configuration.formula_paths(config)]
-    # Runs them once: a mistake in one ends here, and not in every job.
-    with own_streams():
-        load_all(formula_files)
+    check_loads(
+        formula_files
+    )  # runs them once: a mistake in one ends here, and not in every job
     device = (  # `cupy` is checked when the run starts, for the jobs of a cluster run on other machines
         "cupy"
         if config["backend"] == "cupy"
@@ -107,6 +107,7 @@ SURFACE = sources(
     "cli.py",
     "clock.py",
     "explicit.py",
+    "formulas/apart.py",
     "__main__.py",
     "configuration.py",
     "counterexample.py",
