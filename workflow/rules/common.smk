@@ -26,9 +26,8 @@ try:
     configuration.validate(config, source="the configuration")
     configuration.check_writable("results")
     formula_files = [str(path) for path in configuration.formula_paths(config)]
-    check_loads(
-        formula_files
-    )  # runs them once: a mistake in one ends here, and not in every job
+    # Runs them once: a mistake in one ends here, and not in every job.
+    check_loads(formula_files)
     device = (  # `cupy` is checked when the run starts, for the jobs of a cluster run on other machines
         "cupy"
         if config["backend"] == "cupy"
