@@ -11,6 +11,7 @@ import csv
 import io
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,27 +169,36 @@ def _check(options: argparse.Namespace) -> int:
     plan = plan_of(**{name: v for name, v in given.items() if v is not None})
     if options.json:
         files.refuse_foreign(options.json, _CHECK)
+    folder, whole = _in_full(options.counterexamples), options.json and _in_full(options.json)
     formulas = load(options.file)
     refuse_foreign(formulas, options.counterexamples)
     results = checking.check_formulas(formulas, plan)
     written: dict[tuple[str, str], Path] = {}
     unwritten = None  # a place that cannot be written is no reason to lose the verdict
     try:
-        written = checking.write_counterexamples(results, options.counterexamples)
-        if options.json:
-            files.write_json(options.json, _CHECK, checking.as_json(results, plan))
+        written = checking.write_counterexamples(results, folder)
+        if whole:
+            files.write_json(whole, _CHECK, checking.as_json(results, plan))
     except InputError as error:
         unwritten = error
     named = ["--formula", output.argument(options.file)]
     named += ["--weights", output.argument(options.weights)] if options.weights else []
+    examples = {key: options.counterexamples / path.name for key, path in written.items()}
     commands = {
         key: output.command(["lstm-gpu", "replay", output.argument(path), *named])
-        for key, path in written.items()
+        for key, path in examples.items()
     }
     say(table(results, commands))
     if unwritten is not None:
         raise unwritten
     return checking.exit_code(results)
+
+
+def _in_full(path: Path) -> Path:
+    """The path, wherever a thread of a formula may go while we write."""
+    with suppress(OSError):  # the folder that we are in has been removed
+        return path.absolute()
+    return path
 
 
 _CHECK = "check of formulas"
@@ -302,7 +312,11 @@ def _rows(path: Path, wanted: set[str]) -> Iterator[dict[str, str]]:
     raw = intake.contents(path, columns.LARGEST, "Run the workflow first.")
     try:
         lines = (line.decode("utf-8") for line in io.BytesIO(raw))
-        for row in csv.DictReader(lines, strict=True):
+        reader = csv.DictReader(lines, strict=True)
+        heads = reader.fieldnames or ()
+        if len(heads) > len(set(heads)):
+            raise csv.Error("a column is there twice")
+        for row in reader:
             if not wanted <= row.keys() or None in row or None in row.values():
                 raise csv.Error("a line has other columns")
             yield row

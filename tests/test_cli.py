@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from lstm_gpu import checking
 from lstm_gpu.cli import main
 from lstm_gpu.files import read_json
 
@@ -142,6 +143,23 @@ def test_a_place_that_cannot_be_written_loses_no_verdict(here, capsys, place):
     assert "wrong    cell_by_cell_jacobian  refuted" in captured.out
     assert captured.err.count("\n") == 1
     assert "cannot be written" in captured.err
+
+
+def test_files_go_where_their_user_has_said_wherever_a_thread_goes(here, monkeypatch, capsys):
+    write = checking.write_counterexamples
+
+    def moved(*arguments):  # by a thread of a formula, when no call of it puts that back
+        (here / "elsewhere").mkdir()
+        monkeypatch.chdir("elsewhere")
+        return write(*arguments)
+
+    monkeypatch.setattr(checking, "write_counterexamples", moved)
+    assert check(here, WRONG, "--json", "all.json") == 1
+    example = "counterexamples/cell_by_cell_jacobian__mine.wrong.json"
+    assert f"replay: lstm-gpu replay {example} --formula mine.py\n" in capsys.readouterr().out
+    assert (here / example).exists()
+    assert (here / "all.json").exists()
+    assert list((here / "elsewhere").iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_loses_no_verdict(here, capsys):

@@ -63,6 +63,15 @@ def test_a_wrong_table_of_mutants_is_one_line(results, tmp_path, capsys, content
     assert message.count("\n") == 1
 
 
+def test_a_table_with_a_column_twice_is_one_line(tmp_path, capsys):
+    lines = "claim,reading,verdict,verdict\na,b,refuted,supported\n"
+    (tmp_path / "verdicts.csv").write_text(lines)
+    assert cli.main(["verdicts", str(tmp_path)]) == WRONG_INPUT
+    message = capsys.readouterr().err
+    assert "it is not a table of this project (a column is there twice)" in message
+    assert message.count("\n") == 1
+
+
 def test_terminal_and_page_agree_on_what_would_have_been_caught(results, capsys):
     """The terminal has the larger of the page's two formats, and the same words for the rest."""
     cli.main(["verdicts", str(results)])

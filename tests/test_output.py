@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lstm_gpu import cli, output
+from lstm_gpu import __main__, cli, output
 from lstm_gpu.files import write_json
+from lstm_gpu.formulas import surroundings
 from lstm_gpu.weights import Case
 
 FILE = """
@@ -113,11 +114,77 @@ def test_an_error_that_cannot_be_printed_changes_no_code(here):
         assert shell(f"$LSTM {CHECK} {to}").returncode == cli.REFUTED
 
 
-def test_a_formula_file_that_closes_the_descriptor_is_one_line(here):
-    (here / "bad.py").write_text(FILE + "\nimport os\nos.close(1)\n")
+# What a formula file may do to the descriptors, and to the streams in their places.
+MOVES = {
+    "to nowhere": "os.dup2(os.open(os.devnull, os.O_WRONLY), 1)",
+    "to a file": "os.dup2(os.open('log.txt', os.O_WRONLY | os.O_CREAT), 1)",
+    "closed": "os.closerange(1, 3)",
+    "closed, and a file in its place": "os.closerange(1, 2); kept = open('log.txt', 'w')",
+    "all others closed, and files in their places": (
+        "os.closerange(3, 99); kept = [open('log.txt', 'a') for _ in range(9)]"
+    ),
+    "no write": "sys.stdout.write = lambda *_: 0",
+    "no flush": "sys.stdout.write = sys.stdout.flush = lambda *_: 1 / 0",
+}
+
+
+@pytest.mark.parametrize("when", ["loaded", "called"])
+@pytest.mark.parametrize("move", MOVES)
+def test_wherever_a_formula_file_leads_the_output_ours_goes_on(here, move, when):
+    wanted = shell(f"$LSTM {CHECK}").stdout
+    replayed = shell(f"$LSTM {REPLAY}").stdout.splitlines()[-1]
+    line = "import os, sys; " + MOVES[move]
+    text = FILE + line if when == "loaded" else FILE.replace("return", line + "\n    return")
+    (here / "bad.py").write_text(text)
+    for command in (CHECK, REPLAY):
+        done = shell(f"$LSTM {command}")
+        assert (done.returncode, done.stderr) == (cli.REFUTED, b"")
+        assert done.stdout == wanted if command == CHECK else done.stdout.endswith(replayed + b"\n")
+        assert not (here / "log.txt").exists() or (here / "log.txt").read_bytes() == b""
+
+
+def test_where_every_way_is_closed_it_is_one_line(here):
+    (here / "bad.py").write_text(FILE + "\nimport os\nos.close(1); os.closerange(3, 99)\n")
     done = shell(f"$LSTM {CHECK}")
-    assert done.returncode == cli.WRONG_INPUT
-    assert b"standard output cannot be written: Bad file descriptor. " in done.stderr
+    assert (done.returncode, done.stdout) == (cli.WRONG_INPUT, b"")
+    assert done.stderr.startswith(b"lstm_gpu: standard output cannot be written: Bad file descr")
+    assert done.stderr.count(b"\n") == 1
+    (here / "bad.py").write_text(FILE + "\nimport os\nos.closerange(0, 99)\n")
+    done = shell(f"$LSTM {CHECK}")
+    assert (done.returncode, done.stdout, done.stderr) == (cli.WRONG_INPUT, b"", b"")
+
+
+def test_what_a_formula_prints_stays_before_the_verdict(here):
+    wanted = shell(f"$LSTM {CHECK}").stdout
+    (here / "bad.py").write_text(FILE + "\nprint('first')\n")
+    stdout = shell(f"$LSTM {CHECK}").stdout
+    assert set(stdout.removesuffix(wanted).splitlines()) == {b"first"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import atexit, os; atexit.register(os._exit, 0)",
+        "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()",
+        "import sys; sys.exit = len",
+    ],
+)
+def test_nothing_that_a_formula_file_leaves_behind_changes_the_end(here, line):
+    (here / "bad.py").write_text(FILE + line + "\nkept = open('log.txt', 'w'); kept.write('all')")
+    for command in (CHECK, f"{REPLAY}", f"{REPLAY.replace('replay', 'shrink')}"):
+        done = shell(f"timeout 30 $LSTM {command}")
+        assert (done.returncode, done.stderr) == (cli.REFUTED, b"")
+        assert (here / "log.txt").read_text() == "all"
+
+
+def test_a_command_that_has_run_no_formula_ends_as_python_does(monkeypatch):
+    ended = []
+    monkeypatch.setattr(__main__, "main", lambda: cli.INCONCLUSIVE)
+    monkeypatch.setattr(output, "end", ended.append)
+    for entered, codes in ((False, []), (True, [cli.INCONCLUSIVE])):
+        monkeypatch.setattr(surroundings, "entered", entered)
+        assert __main__.run() == cli.INCONCLUSIVE
+        assert ended == codes
 
 
 # What a formula file may do to the streams and the process that it runs in; `S` takes nothing.
@@ -129,6 +196,9 @@ CHANGES = {
     "no output": "sys.stdout = None",
     "no attribute": "vars(sys).pop('stdout', None)",
     "another print": "builtins.print = lambda *a, **k: None",
+    "no open": "builtins.open = builtins.max = None",
+    "no type": "del builtins.type, builtins.len",
+    "files that nobody may read": "os.umask(0o777)",
     "errors that are no stream": "sys.stderr = object()",
     "another folder": "os.chdir('/')",
     "another exit": "sys.exit = len",
@@ -136,7 +206,23 @@ CHANGES = {
     "no interrupts": "signal.signal(signal.SIGINT, signal.SIG_IGN)",
     "no depth": "sys.setrecursionlimit(len(inspect.stack(0)) + 40)",
 }
-STATE = (lambda: sys.stdout, lambda: sys.stderr, Path.cwd, np.geterr, sys.getrecursionlimit)
+BUILTINS = ("print", "open", "max", "type", "len")
+
+
+def umask():
+    found = os.umask(0o022)
+    os.umask(found)
+    return found
+
+
+def builtin():
+    return [getattr(builtins, name, None) for name in BUILTINS]
+
+
+STATE = (
+    lambda: sys.stdout, lambda: sys.stderr, Path.cwd, np.geterr, sys.getrecursionlimit, umask,
+    builtin,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("when", ["loaded", "called"])
@@ -144,7 +230,8 @@ STATE = (lambda: sys.stdout, lambda: sys.stderr, Path.cwd, np.geterr, sys.getrec
 def test_whatever_a_formula_file_does_to_its_process_the_verdict_stays(
     here, capsys, monkeypatch, change, when
 ):
-    monkeypatch.setattr(builtins, "print", print)
+    for name in BUILTINS:
+        monkeypatch.setattr(builtins, name, getattr(builtins, name))
     monkeypatch.setattr(sys, "exit", sys.exit)
     small, replayed = shlex.split(CHECK), shlex.split(REPLAY)
     assert cli.main(small) == cli.main(replayed) == cli.REFUTED

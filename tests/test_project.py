@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -52,6 +53,13 @@ def files() -> list[Path]:
         paths = [ROOT / name for name in listed.stdout.split("\0") if name]
         return [path for path in paths if path.is_file()]
     pytest.skip("not a git checkout")
+
+
+def test_the_installed_command_is_the_one_that_python_m_runs():
+    from lstm_gpu import __main__
+
+    entry = PYPROJECT["project"]["scripts"]["lstm-gpu"]
+    assert pkgutil.resolve_name(entry) is __main__.run
 
 
 def test_environment_yml_lists_what_pyproject_lists():

@@ -1,12 +1,14 @@
 """What a formula's code may change in the process that runs it, and what others rely on there.
 
 Put back whenever that code returns: the folder that relative paths start from (a counterexample
-goes where its user has said), where modules are looked for, the signal handlers (of an interrupt,
-and of a reader that goes early), how NumPy treats floating-point errors, a recursion limit that is
-too low for others. What it prints to is its own business (`lstm_gpu.output`), and so are the
+goes where its user has said), where modules are looked for, the builtin functions (names that it
+adds stay, for it may use them), who may read new files, the signal handlers (of an interrupt, and
+of a reader that goes early), how NumPy treats floating-point errors, a recursion limit that is too
+low for others. What it prints to is its own business (`lstm_gpu.output`), and so are the
 environment, random generators, the locale and warnings, on which nothing here depends.
 """
 
+import builtins
 import os
 import signal
 import sys
@@ -20,10 +22,19 @@ _SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGPIPE") if hasattr(signal, name)
 )
 
+entered = False
+"""Whether a formula's code has been run in this process."""
+
 
 @contextmanager
 def put_back() -> Iterator[None]:
     """Run a formula's code in the block."""
+    global entered
+    entered = True
+    names = vars(builtins)
+    known = names.copy()
+    umask = os.umask(0o077)  # it can be read by setting it alone; private, if a thread writes now
+    os.umask(umask)
     folder = None
     with suppress(OSError):  # it has been removed
         folder = os.getcwd()  # noqa: PTH109
@@ -34,9 +45,11 @@ def put_back() -> Iterator[None]:
             try:
                 yield
             finally:  # before all that has to be called for the rest
+                names.update(known)
                 sys.setrecursionlimit(max(depth, sys.getrecursionlimit()))
     finally:
         sys.path[:] = path
+        os.umask(umask)
         with suppress(OSError):
             if folder is not None:
                 os.chdir(folder)
