@@ -17,6 +17,7 @@ from typing import Any
 from lstm_gpu import intake
 from lstm_gpu.errors import InputError
 from lstm_gpu.fields import brief
+from lstm_gpu.formulas.helpers import folder_of, helpers
 from lstm_gpu.weights.case import Case
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "case_table",
     "check_writable",
     "exhaustive",
+    "formula_helpers",
     "formula_paths",
     "load",
     "shards",
@@ -136,13 +138,23 @@ def formula_paths(config: Mapping[str, Any], source: str = "configuration") -> l
                 f"{source}: `formulas` must name Python files, but there is no `{name}`. Give its "
                 "path from the folder of the Snakefile, or from /."
             )
-        whole = f"{path}{path.parent.resolve()}"
+        whole = f"{path}{path.parent.resolve()}{folder_of(path)}"
         if not whole.isprintable() or _PLACEHOLDER & set(whole):
             raise InputError(
                 f"{source}: `formulas` must have names of printable signs other than <>{{}}, which "
                 f"Snakemake reads as placeholders, but `{name}` or its folder has not. Rename it."
             )
     return paths
+
+
+def formula_helpers(config: Mapping[str, Any]) -> list[str]:
+    """The paths of the modules that those files import from beside them, each once."""
+    found = [
+        str(folder_of(path) / name)
+        for path in formula_paths(config)
+        for name in helpers(path, path.read_bytes())
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _check_syntax(path: Path, source: str) -> None:

@@ -137,10 +137,12 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sources_digest(paths: Iterable[str | os.PathLike[str]]) -> str:
-    """One digest of all files, by content; where the package lies is left out."""
+    """One digest of all files, by content, in their order: several may have one name. Where the
+    package lies is left out.
+    """
     root = Path(__file__).parent
     found = []
     for path in (Path(path).resolve() for path in paths):
         name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         found.append([name, hashlib.sha256(path.read_bytes()).hexdigest()])
-    return files.digest(sorted(found))
+    return files.digest(found)

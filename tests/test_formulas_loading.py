@@ -70,10 +70,8 @@ def test_a_neighbour_module_can_be_imported_and_the_path_is_left_as_it_was(write
     write("factor = 3\n", "neighbour_of_mine.py")
     before = sys.path.copy()
     path = write(HEAD + "from neighbour_of_mine import factor\n" + MINE)
-    try:
-        assert load(path)[0].function.__globals__["factor"] == 3
-    finally:
-        sys.modules.pop("neighbour_of_mine", None)
+    assert load(path)[0].function.__globals__["factor"] == 3
+    assert "neighbour_of_mine" not in sys.modules
     assert sys.path == before
     load(write(HEAD + "import sys\nsys.path.insert(0, 'elsewhere')\n" + MINE))
     assert sys.path == before

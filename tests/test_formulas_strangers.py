@@ -1,7 +1,5 @@
 """What a stranger found: right formulas in other algebra, mistakes with the bias, lost marks."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -154,10 +152,7 @@ def test_the_formulas_of_a_module_that_is_imported_are_its_own_business(tmp_path
     )
     path = tmp_path / "mine.py"
     path.write_text("import neighbour_with_formulas\n" + HEAD + MARKED.format("here"))
-    try:
-        assert [formula.name for formula in load(path)] == ["here"]
-    finally:
-        sys.modules.pop("neighbour_with_formulas", None)
+    assert [formula.name for formula in load(path)] == ["here"]
 
 
 def test_a_file_that_loads_another_loses_nothing(tmp_path):

@@ -111,6 +111,20 @@ def test_another_source_makes_all_again_and_a_touched_one_nothing(job):
     assert fill(job, sources=["source.py", ledger.__file__]) == ALL
 
 
+def test_files_of_one_name_that_change_places_make_all_again(job):
+    both = []
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        both.append(Path(folder, "helper.py"))
+        both[-1].write_text(f"{folder} = 1\n")
+    fill(job, sources=both)
+    one, other = (path.read_bytes() for path in both)
+    both[0].write_bytes(other)
+    both[1].write_bytes(one)
+    assert fill(job, sources=both) == ALL
+    assert fill(job, sources=both) == []
+
+
 def test_auto_and_the_backend_that_answers_are_the_same(job, monkeypatch):
     fill(job)
     monkeypatch.setattr(ledger.backends, "cupy_or_reason", lambda: (None, "none here"))

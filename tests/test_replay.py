@@ -13,6 +13,7 @@ from lstm_gpu.files import read_json
 from lstm_gpu.formulas.loading import load
 from lstm_gpu.recorded import read
 from lstm_gpu.replay import comparing, describe, replay
+from lstm_gpu.shrink import shrink_file
 from lstm_gpu.weights import DTYPES
 
 FILE = """
@@ -97,6 +98,19 @@ def test_an_edited_formula_is_said_to_be_one(tmp_path):
     said = describe(outcome)
     assert "the formula file is not the one that this counterexample was found with" in said
     assert "(other bits: another formula)" in said
+
+
+def test_a_formula_is_edited_where_what_it_imports_from_beside_it_is(tmp_path):
+    helper = tmp_path / "helper.py"
+    helper.write_text("factor = 1\n")
+    text = FILE.replace("return step.U.f\n", "import helper; return helper.factor * step.U.f\n", 1)
+    formula, paths = made(tmp_path, text=text)
+    assert not replay(paths["mine"], "numpy", formula).edited
+    helper.write_text("factor = 2.0\n")
+    outcome = replay(paths["mine"], "numpy", formula)
+    assert outcome.edited
+    assert not outcome.same_bits  # what it says now is what is replayed
+    assert shrink_file(paths["mine"], formula)[2].edited
 
 
 def test_a_mended_formula_is_no_longer_refuted(tmp_path):

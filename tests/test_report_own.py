@@ -3,6 +3,7 @@
 import csv
 import re
 import shlex
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -17,7 +18,7 @@ from lstm_gpu.formulas.loading import load
 from lstm_gpu.formulas.shard import formulas_shard, load_all, merge_rows, names_of
 from lstm_gpu.plan import Plan
 from lstm_gpu.replay import describe, replay
-from lstm_gpu.report import digests, own, page, tables
+from lstm_gpu.report import digests, own, page, shards, tables
 from lstm_gpu.shrink import shrink_file
 from lstm_gpu.weights import Case
 
@@ -314,6 +315,19 @@ def test_shards_of_another_version_of_the_file_are_refused(run, tmp_path):
     (tmp_path / "mine.py").write_text(FORMULAS + "\n# edited\n", encoding="utf-8")
     with pytest.raises(InputError, match="another version"):
         tables.aggregate(paths, {**config, "formulas": [str(tmp_path / "mine.py")]}, tmp_path)
+
+
+def test_shards_of_another_version_of_a_helper_are_refused(tmp_path):
+    (tmp_path / "helper.py").write_text("factor = 1\n", encoding="utf-8")
+    text = FORMULAS + "\n\ndef with_helper():\n    import helper\n"
+    (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+    paths, config = [tmp_path / "mine.py"], {"formulas": [str(tmp_path / "mine.py")]}
+    evidence = SimpleNamespace(config=config)
+    content = {"formulas": [{"name": f"mine.{f.name}", "sha256": f.sha256} for f in load(paths[0])]}
+    shards._check_formulas(evidence, content, tmp_path / "0-1.json")
+    (tmp_path / "helper.py").write_text("factor = 2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="another version"):
+        shards._check_formulas(evidence, content, tmp_path / "0-1.json")
 
 
 def test_shards_of_a_file_of_another_name_are_refused(run, tmp_path):

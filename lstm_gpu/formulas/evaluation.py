@@ -3,13 +3,14 @@
 import inspect
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import FrozenInstanceError
 from typing import Any
 
 import numpy as np
 
 from lstm_gpu.errors import InputError
-from lstm_gpu.formulas.loading import Formula, blame, folder_of
+from lstm_gpu.formulas.loading import Formula, blame
 from lstm_gpu.formulas.surroundings import put_back
 from lstm_gpu.formulas.view import StepView, changed, copy, part
 
@@ -64,11 +65,14 @@ def called(formula: Formula, own: StepView) -> Any:
 
     A formula may fill a buffer of its own and return that at every call: only a copy keeps what
     one call returned. So every call of a formula goes through here. It may import what lies beside
-    its file; that is looked for last, for it is called among our own imports.
+    its file: what its text names there, and of other modules, those that are nowhere else, for it
+    is called among our own imports.
     """
-    with put_back(), np.errstate(all="ignore"):
-        if formula.file:
-            sys.path.append(folder_of(formula.file))
+    imports = formula.imports
+    at_hand = nullcontext() if imports is None else imports.at_hand()
+    with put_back(), at_hand, np.errstate(all="ignore"):
+        if imports is not None:
+            sys.path.append(str(imports.folder))
         result = formula.function(own)
     return result.copy() if type(result) is type(own.h) else result
 

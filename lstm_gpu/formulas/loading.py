@@ -6,7 +6,6 @@ has not named on the command line, in the configuration or in a call.
 
 import ast
 import difflib
-import hashlib
 import importlib.util
 import inspect
 import sys
@@ -17,6 +16,8 @@ from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.helpers import folder_of, helpers, sha256_of
+from lstm_gpu.formulas.imports import Imports
 from lstm_gpu.formulas.surroundings import put_back
 
 Function = TypeVar("Function", bound=Callable[[Any], Any])
@@ -52,7 +53,8 @@ _files: list[tuple[str, list[Marking]]] = []  # being loaded, with the markings 
 class Formula(NamedTuple):
     """A function that claims to equal a quantity.
 
-    file : where it was read from, "" for one given in a call; sha256 : of that file
+    file : where it was read from, "" for one given in a call
+    sha256 : of that file and its helpers; imports : what it has imported from beside it
     """
 
     name: str
@@ -60,6 +62,7 @@ class Formula(NamedTuple):
     function: Callable[[Any], Any]
     file: str = ""
     sha256: str = ""
+    imports: Imports | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -181,7 +184,9 @@ def load(path: str | Path) -> list[Formula]:
         raise InputError(
             f"the formula file `{path}` cannot be read: {error.strerror}. Check the name."
         ) from error
-    sha256 = hashlib.sha256(code).hexdigest()
+    beside = helpers(path, code)
+    sha256 = sha256_of(code, beside)
+    imports = Imports(folder_of(path), beside)
     name = f"lstm_gpu_formulas_{sha256[:16]}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -193,8 +198,8 @@ def load(path: str | Path) -> list[Formula]:
     try:
         tree = ast.parse(code, str(path))
         _refuse_two_of_one_name(tree, path)
-        with put_back():
-            sys.path.insert(0, folder_of(path))  # as for a script
+        with put_back(), imports.at_hand():
+            sys.path.insert(0, str(imports.folder))  # as for a script
             exec(compile(tree, str(path), "exec"), module.__dict__)
     except BaseException as error:  # whatever a file raises is its own fault, an interrupt is not
         del sys.modules[name]
@@ -209,7 +214,7 @@ def load(path: str | Path) -> list[Formula]:
     for attribute, value in module.__dict__.items():
         named.setdefault(id(value), (attribute, value))
     formulas = [
-        Formula(attribute, quantity, function, str(path), sha256)
+        Formula(attribute, quantity, function, str(path), sha256, imports)
         for attribute, function in named.values()
         for quantity in dict.fromkeys(marks(function))
     ]
@@ -228,11 +233,6 @@ def load(path: str | Path) -> list[Formula]:
             'Write `from lstm_gpu import claim` and `@claim("hidden_jacobian")` above it.'
         )
     return formulas
-
-
-def folder_of(path: str | Path) -> str:
-    """Where the modules lie that a formula file may import."""
-    return str(Path(path).resolve().parent)
 
 
 def _unwrapped(value: Any) -> Iterator[Any]:

@@ -5,7 +5,6 @@ that is missing, there twice, of another run or damaged is refused here, before 
 written.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from lstm_gpu.claims import injection
 from lstm_gpu.claims.registry import CLAIMS
 from lstm_gpu.claims.sigmoid_regions import Format, shares
 from lstm_gpu.errors import InputError
+from lstm_gpu.formulas.helpers import helpers, sha256_of
 from lstm_gpu.formulas.shard import FormulaEvidence, merge_rows, names_of, tally_of
 from lstm_gpu.lint import Lint
 from lstm_gpu.report.contents import check_shard
@@ -197,7 +197,8 @@ def _identify(evidence: Evidence, content: dict[str, Any], path: Path) -> tuple[
 def _check_formulas(evidence: Evidence, content: dict[str, Any], path: Path) -> None:
     """Refuse a shard of formulas that the configuration does not have, or not in this version."""
     paths = configuration.formula_paths(evidence.config)
-    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in paths]
+    codes = [(file, file.read_bytes()) for file in paths]
+    digests = [sha256_of(code, helpers(file, code)) for file, code in codes]
     wanted = set(zip(names_of(paths), digests, strict=True))
     found = {(row["name"].rpartition(".")[0], row["sha256"]) for row in content["formulas"]}
     if found != wanted:

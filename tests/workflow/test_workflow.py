@@ -310,6 +310,35 @@ def test_what_a_formula_file_does_to_its_process_is_not_done_to_snakemake_s(tmp_
     assert run.returncode == 0, said(run)
 
 
+def test_an_edited_helper_of_a_formula_runs_its_jobs_and_the_tables_again(tmp_path):
+    """Two files, each with a helper of the same name: one formula is right, the other wrong."""
+    text = "from lstm_gpu import claim\nfrom helper import slope\n"
+    text += '@claim("forget_gate_jacobian")\ndef mine(step):\n'
+    text += "    return slope(step.f)[:, :, None] * step.U.f\n"
+    slopes = {"a": "f * (1 - f)", "b": "f"}
+    for folder, slope in slopes.items():
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(text)
+        (tmp_path / folder / "helper.py").write_text(f"def slope(f):\n    return {slope}\n")
+    axes = {"hidden_size": [2], "dtype": ["float64"], "distribution": ["normal_gain_4"]}
+    config = edited(
+        tmp_path,
+        formulas=[str(tmp_path / folder / "mine.py") for folder in slopes],
+        cases={**axes, "regime": ["generic"], "input_size": ["equal"]},
+        weight_sets=3,
+    )
+
+    def verdicts() -> dict[str, str]:
+        run = snakemake(tmp_path, *TABULATED, config=config)
+        assert run.returncode == 0, said(run)
+        with (tmp_path / "results" / "formulas.csv").open(encoding="utf-8") as file:
+            return {row["formula"]: row["verdict"] for row in csv.DictReader(file)}
+
+    assert verdicts() == {"a.mine.mine": "supported", "b.mine.mine": "refuted"}
+    (tmp_path / "b" / "helper.py").write_text("def slope(f):\n    return f * (1 - f)\n")
+    assert verdicts() == {"a.mine.mine": "supported", "b.mine.mine": "supported"}
+
+
 def remove(path: Path) -> None:
     path.unlink()
 

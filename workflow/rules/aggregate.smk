@@ -6,6 +6,7 @@ rule aggregate:
         jobs=[path for kind in JOBS for path in ledgers(kind)],
         sigmoid=expand("results/shards/sigmoid/{dtype}.json", dtype=DTYPES),
         files=formula_files,
+        helpers=formula_helpers,
         sources=CORE + TABULATING,
     output:  # update: when the job fails, the tables of an earlier run stay
         verdicts=report(

@@ -26,6 +26,7 @@ try:
     configuration.validate(config, source="the configuration")
     configuration.check_writable("results")
     formula_files = [str(path) for path in configuration.formula_paths(config)]
+    formula_helpers = configuration.formula_helpers(config)
     # Runs them once: a mistake in one ends here, and not in every job.
     check_loads(formula_files)
     device = (  # `cupy` is checked when the run starts, for the jobs of a cluster run on other machines
@@ -153,7 +154,7 @@ JOBS = {
 if workflow.is_main_process and lock.free():
     try:
         if not workflow.output_settings.dryrun:
-            clock.refuse_future(sources("**/*") + formula_files)
+            clock.refuse_future(sources("**/*") + formula_files + formula_helpers)
             clock.mend("results")
             for damaged in digests.drop_damaged(Path("results")):
                 logger.error(f"{damaged} is not what the run wrote: it is made again")

@@ -4,6 +4,7 @@
 rule formulas:
     input:
         files=formula_files,
+        helpers=formula_helpers,
         sources=CORE,
     output:
         "results/jobs/formulas/{job}.json",

@@ -21,7 +21,7 @@ with job(snakemake) as log:
             # Of the shards' rows, and made from the folders: no digest of the files has them.
             "names": names_of(snakemake.input.files),
         },
-        sources=[*snakemake.input.sources, *snakemake.input.files],
+        sources=[*snakemake.input.sources, *snakemake.input.files, *snakemake.input.helpers],
         progress=Progress("formulas", stream=log),
     )
     log.write(done + "\n")
