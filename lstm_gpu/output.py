@@ -114,7 +114,7 @@ def _place(descriptor: int) -> tuple[int, int] | None:
 
 def _is_whole(stream: TextIO) -> bool:
     try:
-        return not stream.closed
+        return not getattr(stream, "closed", False)
     except ValueError:  # its buffer is detached
         return False
 

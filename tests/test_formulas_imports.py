@@ -191,3 +191,13 @@ def test_a_file_that_cannot_be_run_leaves_nothing_behind(tmp_path):
     with pytest.raises(InputError, match="ZeroDivisionError"):
         load(file)
     assert "helper" not in sys.modules
+
+
+def test_a_module_with_the_name_of_one_of_python_s_is_refused(tmp_path):
+    """Which of the two it is would depend on what was imported before."""
+    text = HEAD.format(top="") + MINE.format(inside="import statistics", value="statistics.value")
+    (tmp_path / "mine.py").write_text(text)
+    load(tmp_path / "mine.py")
+    (tmp_path / "statistics.py").write_text("value = 1\n")
+    with pytest.raises(InputError, match=r"`statistics.py` .* must not have the name of a module"):
+        load(tmp_path / "mine.py")

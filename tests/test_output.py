@@ -246,6 +246,16 @@ def test_whatever_a_formula_file_does_to_its_process_the_verdict_stays(
     assert signal.getsignal(signal.SIGINT) is interrupt
 
 
+def test_an_output_that_can_write_and_no_more_is_enough(here, monkeypatch):
+    class Lines(list):
+        write, flush = list.append, list.copy
+
+    lines = Lines()
+    monkeypatch.setattr(sys, "stdout", lines)
+    assert cli.main(shlex.split(CHECK)) == cli.REFUTED
+    assert "refuted" in "".join(lines)
+
+
 def test_the_exit_code_is_the_verdict_s_whatever_a_formula_file_leaves_in_the_streams_places(here):
     for line, to in (
         ("sys.stdout = sys.stderr = object()", ""),  # nothing that Python can flush as it ends

@@ -10,7 +10,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, TypeVar
@@ -185,6 +185,7 @@ def load(path: str | Path) -> list[Formula]:
             f"the formula file `{path}` cannot be read: {error.strerror}. Check the name."
         ) from error
     beside = helpers(path, code)
+    _refuse_names_of_python_s(beside, path)
     sha256 = sha256_of(code, beside)
     imports = Imports(folder_of(path), beside)
     name = f"lstm_gpu_formulas_{sha256[:16]}"
@@ -244,6 +245,16 @@ def _unwrapped(value: Any) -> Iterator[Any]:
         if inspect.ismethod(value):
             yield value.__func__
         value = _held(value, "__wrapped__") if callable(value) else None
+
+
+def _refuse_names_of_python_s(beside: Iterable[str], path: Path) -> None:
+    """Which of the two is meant, and loaded, would depend on what was imported before."""
+    for name in beside:
+        if name.split("/")[0].removesuffix(".py") in sys.stdlib_module_names:
+            raise InputError(
+                f"`{name}` beside the formula file `{path}`, which is imported, must not have the "
+                "name of a module of Python's own. Rename it."
+            )
 
 
 def _refuse_two_of_one_name(tree: ast.Module, path: Path) -> None:
