@@ -3,7 +3,6 @@
 import csv
 import re
 import shlex
-from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -322,12 +321,11 @@ def test_shards_of_another_version_of_a_helper_are_refused(tmp_path):
     text = FORMULAS + "\n\ndef with_helper():\n    import helper\n"
     (tmp_path / "mine.py").write_text(text, encoding="utf-8")
     paths, config = [tmp_path / "mine.py"], {"formulas": [str(tmp_path / "mine.py")]}
-    evidence = SimpleNamespace(config=config)
     content = {"formulas": [{"name": f"mine.{f.name}", "sha256": f.sha256} for f in load(paths[0])]}
-    shards._check_formulas(evidence, content, tmp_path / "0-1.json")
+    shards._check_formulas(shards.Evidence(config, []), content, tmp_path / "0-1.json")
     (tmp_path / "helper.py").write_text("factor = 2\n", encoding="utf-8")
     with pytest.raises(InputError, match="another version"):
-        shards._check_formulas(evidence, content, tmp_path / "0-1.json")
+        shards._check_formulas(shards.Evidence(config, []), content, tmp_path / "0-1.json")
 
 
 def test_shards_of_a_file_of_another_name_are_refused(run, tmp_path):

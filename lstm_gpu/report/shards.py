@@ -8,6 +8,7 @@ written.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,14 @@ class Evidence:
 
     def __post_init__(self) -> None:
         self.known = frozenset(self.cases)
+
+    @cached_property
+    def formulas(self) -> set[tuple[str, str]]:
+        """Name and digest of the configuration's formula files: read once, not for each shard."""
+        paths = configuration.formula_paths(self.config)
+        codes = [(file, file.read_bytes()) for file in paths]
+        digests = [sha256_of(code, helpers(file, code)) for file, code in codes]
+        return set(zip(names_of(paths), digests, strict=True))
 
 
 def collect(paths: Iterable[Path], config: Mapping[str, Any]) -> Evidence:
@@ -196,12 +205,8 @@ def _identify(evidence: Evidence, content: dict[str, Any], path: Path) -> tuple[
 
 def _check_formulas(evidence: Evidence, content: dict[str, Any], path: Path) -> None:
     """Refuse a shard of formulas that the configuration does not have, or not in this version."""
-    paths = configuration.formula_paths(evidence.config)
-    codes = [(file, file.read_bytes()) for file in paths]
-    digests = [sha256_of(code, helpers(file, code)) for file, code in codes]
-    wanted = set(zip(names_of(paths), digests, strict=True))
     found = {(row["name"].rpartition(".")[0], row["sha256"]) for row in content["formulas"]}
-    if found != wanted:
+    if found != evidence.formulas:
         raise InputError(
             f"`{path}` tried other formulas, or another version of their file, or one of another "
             "name, than `formulas` has now. Delete it and run the workflow again."
